@@ -69,15 +69,17 @@ extension JSON {
     public subscript(_ key: String) -> JSON {
         get { if case .object(let object) = self { object[key] ?? .null } else { .null } }
         _modify {
+            let wasNull = isNull
             var object: JSONObject
             if case .object(let existing) = self { object = existing } else { object = JSONObject() }
             self = .null  // gives up our reference, so that the write below is in place
-            var value = object.takeValue(key)
+            let position = object.positionMakingNull(key)
             defer {
-                object.putBack(key, value)
-                self = .object(object)
+                if object.members[position].value.isNull { object.remove(at: position) }
+                // Removing what is not there must not leave an empty object behind.
+                self = wasNull && object.isEmpty ? .null : .object(object)
             }
-            yield &value
+            yield &object.members[position].value
         }
     }
 
