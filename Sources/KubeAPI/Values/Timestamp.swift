@@ -1,0 +1,217 @@
+import Glibc
+
+/// A point in time, in nanoseconds since 1970 (UTC), from 1677 to 2262.
+public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible {
+    public let unixNanos: Int64
+
+    public init(unixNanos: Int64) { self.unixNanos = unixNanos }
+    /// Saturates outside the range.
+    public init(unixSeconds: Int64, nanos: Int64 = 0) {
+        let (product, isOver) = unixSeconds.multipliedReportingOverflow(by: 1_000_000_000)
+        let (sum, isSumOver) = product.addingReportingOverflow(nanos)
+        unixNanos = isOver || isSumOver ? (unixSeconds < 0 ? .min : .max) : sum
+    }
+
+    public static func now() -> Timestamp {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)  // cannot fail for this clock
+        return Timestamp(unixSeconds: Int64(time.tv_sec), nanos: Int64(time.tv_nsec))
+    }
+
+    /// Seconds since 1970, rounded down.
+    public var unixSeconds: Int64 { unixNanos.flooredQuotient(1_000_000_000) }
+    private var subsecondNanos: Int64 { unixNanos - unixSeconds &* 1_000_000_000 }
+
+    /// Without its fraction of a second, as `metav1.Time` stores it.
+    public var roundedToSeconds: Timestamp { Timestamp(unixSeconds: unixSeconds) }
+
+    public static func < (left: Timestamp, right: Timestamp) -> Bool { left.unixNanos < right.unixNanos }
+
+    public static func + (left: Timestamp, right: Duration) -> Timestamp {
+        let (seconds, attoseconds) = right.components
+        let (result, isOver) = left.unixNanos.addingReportingOverflow(
+            Timestamp(unixSeconds: seconds, nanos: attoseconds / 1_000_000_000).unixNanos)
+        return Timestamp(unixNanos: isOver ? (seconds < 0 ? .min : .max) : result)
+    }
+    public static func - (left: Timestamp, right: Duration) -> Timestamp { left + (.zero - right) }
+    public static func - (left: Timestamp, right: Timestamp) -> Duration {
+        .nanoseconds(left.unixNanos.subtractingSaturating(right.unixNanos))
+    }
+    public static func += (left: inout Timestamp, right: Duration) { left = left + right }
+
+    public var description: String { nano }
+}
+
+// MARK: RFC 3339
+
+extension Timestamp {
+    /// `2006-01-02T15:04:05Z`, the form of `metav1.Time`.
+    public var rfc3339: String { text(fractionDigits: 0) }
+    /// `2006-01-02T15:04:05.000000Z`, the form of `metav1.MicroTime`.
+    public var micro: String { text(fractionDigits: 6) }
+    /// `2006-01-02T15:04:05.000000000Z`, the form of log lines.
+    public var nano: String { text(fractionDigits: 9) }
+
+    private func text(fractionDigits: Int) -> String {
+        let seconds = unixSeconds
+        let days = seconds.flooredQuotient(86_400)
+        let secondOfDay = seconds - days * 86_400
+        let date = CivilDate(daysSince1970: days)
+        return String(unsafeUninitializedCapacity: 32) { buffer in
+            var count = 0
+            func put(_ value: Int64, _ width: Int, _ separator: Character) {
+                var rest = value
+                for offset in stride(from: width - 1, through: 0, by: -1) {
+                    buffer[count + offset] = 0x30 + UInt8(truncatingIfNeeded: rest % 10)
+                    rest /= 10
+                }
+                count += width
+                buffer[count] = separator.asciiValue ?? 0x20
+                count += 1
+            }
+            put(date.year, 4, "-")
+            put(date.month, 2, "-")
+            put(date.day, 2, "T")
+            put(secondOfDay / 3600, 2, ":")
+            put(secondOfDay / 60 % 60, 2, ":")
+            put(secondOfDay % 60, 2, fractionDigits == 0 ? "Z" : ".")
+            if fractionDigits > 0 {
+                put(fractionDigits == 6 ? subsecondNanos / 1000 : subsecondNanos, fractionDigits, "Z")
+            }
+            return count
+        }
+    }
+
+    /// Reads RFC 3339 with any fraction (beyond nanoseconds it is cut) and any offset; nil for all else.
+    public init?(rfc3339 text: String) {
+        var reader = DigitReader(bytes: Array(text.utf8))
+        guard let year = reader.number(4), reader.take("-"), let month = reader.number(2), reader.take("-"),
+            let day = reader.number(2), reader.take("T") || reader.take("t"),
+            let hour = reader.number(2), reader.take(":"), let minute = reader.number(2), reader.take(":"),
+            let second = reader.number(2)
+        else { return nil }
+        guard (1...12).contains(month), day >= 1, day <= CivilDate.days(inMonth: month, year: year), hour < 24,
+            minute < 60, second < 60
+        else { return nil }
+        var nanos: Int64 = 0
+        if reader.take(".") {
+            guard let fraction = reader.fraction() else { return nil }
+            nanos = fraction
+        }
+        var offset: Int64 = 0
+        if !reader.take("Z"), !reader.take("z") {
+            let isWest = reader.take("-")
+            guard isWest || reader.take("+"), let hours = reader.number(2), reader.take(":"),
+                let minutes = reader.number(2), hours < 24, minutes < 60
+            else { return nil }
+            offset = (hours * 3600 + minutes * 60) * (isWest ? -1 : 1)
+        }
+        guard reader.isAtEnd else { return nil }
+        let days = CivilDate(year: year, month: month, day: day).daysSince1970
+        let seconds = days * 86_400 + hour * 3600 + minute * 60 + second - offset
+        let (product, isOver) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
+        let (sum, isSumOver) = product.addingReportingOverflow(nanos)
+        guard !isOver, !isSumOver else { return nil }
+        unixNanos = sum
+    }
+
+    /// From a field; nil where it is missing, null or no time.
+    public init?(_ json: JSON) {
+        guard let text = json.string else { return nil }
+        self.init(rfc3339: text)
+    }
+}
+
+private struct DigitReader {
+    let bytes: [UInt8]
+    var position = 0
+
+    init(bytes: [UInt8]) { self.bytes = bytes }
+
+    var isAtEnd: Bool { position == bytes.count }
+
+    mutating func take(_ character: Character) -> Bool {
+        guard position < bytes.count, bytes[position] == character.asciiValue else { return false }
+        position += 1
+        return true
+    }
+
+    mutating func number(_ width: Int) -> Int64? {
+        guard position + width <= bytes.count else { return nil }
+        var value: Int64 = 0
+        for byte in bytes[position..<position + width] {
+            guard byte &- 0x30 < 10 else { return nil }
+            value = value * 10 + Int64(byte &- 0x30)
+        }
+        position += width
+        return value
+    }
+
+    /// Nanoseconds from at least one digit.
+    mutating func fraction() -> Int64? {
+        var nanos: Int64 = 0
+        var unit: Int64 = 100_000_000
+        let start = position
+        while position < bytes.count, bytes[position] &- 0x30 < 10 {
+            nanos += Int64(bytes[position] &- 0x30) * unit
+            unit /= 10
+            position += 1
+        }
+        return position > start ? nanos : nil
+    }
+}
+
+/// A date of the proleptic Gregorian calendar. The conversions are Howard Hinnant's `chrono` algorithms.
+struct CivilDate: Equatable {
+    var year: Int64
+    var month: Int64
+    var day: Int64
+
+    init(year: Int64, month: Int64, day: Int64) {
+        self.year = year
+        self.month = month
+        self.day = day
+    }
+
+    init(daysSince1970 days: Int64) {
+        let shifted = days + 719_468
+        let era = shifted.flooredQuotient(146_097)
+        let dayOfEra = shifted - era * 146_097
+        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
+        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
+        let shiftedMonth = (5 * dayOfYear + 2) / 153
+        day = dayOfYear - (153 * shiftedMonth + 2) / 5 + 1
+        month = shiftedMonth < 10 ? shiftedMonth + 3 : shiftedMonth - 9
+        year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
+    }
+
+    var daysSince1970: Int64 {
+        let shiftedYear = month <= 2 ? year - 1 : year
+        let era = shiftedYear.flooredQuotient(400)
+        let yearOfEra = shiftedYear - era * 400
+        let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
+        let dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear
+        return era * 146_097 + dayOfEra - 719_468
+    }
+
+    static func days(inMonth month: Int64, year: Int64) -> Int64 {
+        switch month {
+        case 2: year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) ? 29 : 28
+        case 4, 6, 9, 11: 30
+        default: 31
+        }
+    }
+}
+
+extension Int64 {
+    /// Division that rounds towards minus infinity. The divisor is positive.
+    fileprivate func flooredQuotient(_ divisor: Int64) -> Int64 {
+        let (quotient, remainder) = quotientAndRemainder(dividingBy: divisor)
+        return remainder < 0 ? quotient - 1 : quotient
+    }
+
+    fileprivate func subtractingSaturating(_ other: Int64) -> Int64 {
+        let (result, isOver) = subtractingReportingOverflow(other)
+        return isOver ? (other > 0 ? .min : .max) : result
+    }
+}
