@@ -151,3 +151,14 @@ extension JSON: Equatable {
         }
     }
 }
+
+extension JSON {
+    /// Levels of arrays and objects: 0 for a plain value.
+    var depth: Int {
+        switch self {
+        case .array(let elements): 1 + (elements.lazy.map(\.depth).max() ?? 0)
+        case .object(let object): 1 + (object.lazy.map(\.value.depth).max() ?? 0)
+        default: 0
+        }
+    }
+}
