@@ -1,0 +1,43 @@
+/// Who makes a request, as authorization and audit see it.
+public struct UserInfo: Sendable, Hashable {
+    public var name: String
+    public var groups: [String]
+    /// Empty where the way of authentication knows none.
+    public var uid: String
+    public var extra: [String: [String]]
+
+    public init(name: String, groups: [String], uid: String = "", extra: [String: [String]] = [:]) {
+        self.name = name
+        self.groups = groups
+        self.uid = uid
+        self.extra = extra
+    }
+
+    /// Group of those who may do everything.
+    public static let mastersGroup = "system:masters"
+    static let authenticatedGroup = "system:authenticated"
+    static let unauthenticatedGroup = "system:unauthenticated"
+    static let nodesGroup = "system:nodes"
+    static let nodePrefix = "system:node:"
+
+    /// Whoever shows no credentials.
+    public static let anonymous = UserInfo(name: "system:anonymous", groups: [unauthenticatedGroup])
+    /// Whoever comes through the insecure loopback port.
+    public static let unsecured = UserInfo(name: "system:unsecured", groups: [mastersGroup, authenticatedGroup])
+    /// The API server itself.
+    public static let apiserver = UserInfo(name: "system:apiserver", groups: [mastersGroup, authenticatedGroup])
+    /// The scheduler in this process.
+    public static let scheduler = UserInfo(name: "system:kube-scheduler", groups: [authenticatedGroup])
+    /// The controllers in this process.
+    public static let controllerManager = UserInfo(
+        name: "system:kube-controller-manager", groups: [authenticatedGroup])
+    /// The proxy in this process.
+    public static let proxy = UserInfo(name: "system:kube-proxy", groups: [authenticatedGroup])
+    /// The kubelet of that node in this process.
+    public static func node(_ name: String) -> UserInfo {
+        UserInfo(name: nodePrefix + name, groups: [nodesGroup, authenticatedGroup])
+    }
+
+    public var isMaster: Bool { groups.contains(Self.mastersGroup) }
+    public var isAnonymous: Bool { name == Self.anonymous.name }
+}
