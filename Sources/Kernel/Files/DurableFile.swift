@@ -1,0 +1,43 @@
+import Glibc
+
+/// Files that are replaced in one step and survive a power cut: written beside, synced, renamed.
+public enum DurableFile {
+    /// Replaces the file. `isSynced: false` leaves out the sync: the content then survives the end of any process, not
+    /// of the machine.
+    public static func write(_ bytes: [UInt8], to path: String, mode: mode_t = 0o600, isSynced: Bool = true)
+        throws(KernelError)
+    {
+        let temporary = path + ".tmp"
+        do throws(KernelError) {
+            let file = try FileDescriptor.open(temporary, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: mode)
+            try file.write(all: bytes)
+            if isSynced, fdatasync(file.raw) != 0 { throw KernelError("sync", temporary) }
+        } catch {
+            unlink(temporary)
+            throw KernelError(error.operation, temporary, code: error.code)
+        }
+        guard rename(temporary, path) == 0 else {
+            let failure = KernelError("replace", path)
+            unlink(temporary)
+            throw failure
+        }
+    }
+
+    /// The whole content of a regular file, at most `limit` bytes (EFBIG beyond); nil where there is none.
+    public static func read(_ path: String, limit: Int = 4 << 20) throws(KernelError) -> [UInt8]? {
+        let file: FileDescriptor
+        do throws(KernelError) {
+            file = try FileDescriptor.open(path, O_RDONLY)
+        } catch {
+            if error.code == ENOENT { return nil }
+            throw error
+        }
+        var bytes: [UInt8] = []
+        while true {
+            let chunk = try file.read(upTo: 64 << 10)
+            if chunk.isEmpty { return bytes }
+            bytes += chunk
+            guard bytes.count <= limit else { throw KernelError("read", path, code: EFBIG) }
+        }
+    }
+}
