@@ -20,7 +20,7 @@ public struct Node: ResourceView {
 
     private static func quantities(_ map: JSON) -> [String: Quantity] {
         var result: [String: Quantity] = [:]
-        for (name, value) in map.object ?? JSONObject() { result[name] = Quantity(json: value) }
+        for (name, value) in map.object ?? JSONObject() { result[name] = Quantity(value) }
         return result
     }
 }

@@ -52,7 +52,7 @@ public struct Pod: ResourceView {
         }
         Self.raise(&sum, to: largest)
         for (name, value) in spec["overhead"].object ?? JSONObject() {
-            if let quantity = Quantity(json: value) { Self.add([name: quantity], to: &sum) }
+            if let quantity = Quantity(value) { Self.add([name: quantity], to: &sum) }
         }
         return sum
     }
@@ -95,20 +95,8 @@ public struct Container: Sendable {
 
     private static func quantities(_ map: JSON) -> [String: Quantity] {
         var result: [String: Quantity] = [:]
-        for (name, value) in map.object ?? JSONObject() { result[name] = Quantity(json: value) }
+        for (name, value) in map.object ?? JSONObject() { result[name] = Quantity(value) }
         return result
-    }
-}
-
-extension Quantity {
-    /// From a string or a number; nil for anything else.
-    public init?(json: JSON) {
-        switch json {
-        case .string(let text): self.init(text)
-        case .int(let number): self.init(String(number))
-        case .double(let number): self.init("\(number)")
-        default: return nil
-        }
     }
 }
 
