@@ -405,6 +405,7 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
             context.close(promise: nil)
             return
         }
+        context.close(mode: .output, promise: nil)
         setDeadline(.seconds(2))
     }
 
