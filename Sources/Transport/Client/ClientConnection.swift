@@ -17,11 +17,21 @@ final class ClientConnection: ChannelDuplexHandler, @unchecked Sendable {
     private var idleTimer: Scheduled<Void>?
     private var onIdleEnd: (() -> Void)?
 
-    init(channel: any Channel) { self.channel = channel }
+    private let verdict: ServerVerdict
+
+    init(channel: any Channel, verdict: ServerVerdict) {
+        self.channel = channel
+        self.verdict = verdict
+    }
 
     var loop: any EventLoop { channel.eventLoop }
     /// May be asked from any thread; may be outdated a moment later.
     var isOpen: Bool { channel.isActive }
+
+    func isOver(_ channel: any Channel) -> Bool { self.channel === channel }
+
+    /// What ended it before its first exchange; on the event loop.
+    var end: (cause: (any Error)?, refusal: String?) { (failure, verdict.refusal) }
 
     func close() { channel.close(promise: nil) }
 
@@ -99,7 +109,7 @@ final class ClientConnection: ChannelDuplexHandler, @unchecked Sendable {
         onIdleEnd?()
         let exchange = self.exchange
         self.exchange = nil
-        exchange?.failed(failure)
+        exchange?.failed(failure, refusal: verdict.refusal)
         context.fireChannelInactive()
     }
 }

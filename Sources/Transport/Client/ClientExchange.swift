@@ -74,7 +74,7 @@ final class ClientExchange: Sendable {
             guard connection.begin(self, head: head, body: body) else {
                 state.withLock { $0.hasWritten = false }
                 connection.close()
-                return failed(nil)
+                return failed(connection.end.cause, refusal: connection.end.refusal)
             }
         }
     }
@@ -177,7 +177,12 @@ final class ClientExchange: Sendable {
         waiter?.resume(returning: nil)
     }
 
-    func failed(_ cause: (any Error)?) {
+    /// `refusal` says why the server's certificate was refused.
+    func failed(_ cause: (any Error)?, refusal: String? = nil) {
+        if let refusal {
+            end(TransportError(.untrustedServer, "\(subject): the server cannot be trusted: \(refusal)"))
+            return
+        }
         let text = cause.map { Self.text($0) } ?? "the server closed the connection"
         end(TransportError(.connectionLost, "\(subject): \(text)"))
     }

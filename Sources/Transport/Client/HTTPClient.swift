@@ -3,7 +3,6 @@ import Logging
 import NIOCore
 import NIOHTTP1
 import NIOPosix
-import NIOSSL
 import Synchronization
 
 /// A complete answer.
@@ -155,24 +154,24 @@ public final class HTTPClient: Sendable {
         let timeout = min(TimeAmount.nanoseconds(limits.connectTimeout.nanos), remaining)
         let tls = key.isTLS ? try self.tls ?? ClientTLS() : nil
         let host = url.host
+        // Not looked up in the pipeline afterwards: a connection that has failed meanwhile is no longer there.
+        let made = MadeConnections()
         let bootstrap = ClientBootstrap(group: loops.group)
             .connectTimeout(timeout)
             .channelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     let pipeline = channel.pipeline.syncOperations
-                    if let tls {
-                        // An address is no name to send (RFC 6066); the certificate is then checked against the
-                        // address of the connection.
-                        let name = tls.serverName ?? (IPAddress(host) == nil ? host : nil)
-                        try pipeline.addHandler(NIOSSLClientHandler(context: tls.context, serverHostname: name))
-                    }
+                    let verdict = ServerVerdict()
+                    if let tls { try pipeline.addHandler(tls.makeHandler(host: host, verdict: verdict)) }
                     try pipeline.addHandler(HTTPRequestEncoder())
                     var decoding = NIOHTTPDecoderLimitConfiguration()
                     decoding.maxHeaderListSize = 256 << 10
                     try pipeline.addHandler(
                         ByteToMessageHandler(
                             HTTPResponseDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: decoding)))
-                    try pipeline.addHandler(ClientConnection(channel: channel))
+                    let connection = ClientConnection(channel: channel, verdict: verdict)
+                    made.connections.withLock { $0.append(connection) }
+                    try pipeline.addHandler(connection)
                 }
             }
         do {
@@ -180,10 +179,12 @@ public final class HTTPClient: Sendable {
             if let unixSocket {
                 channel = try await bootstrap.connect(unixDomainSocketPath: unixSocket).get()
             } else {
-                channel = try await bootstrap.connect(host: host, port: url.port).get()
-                try await channel.eventLoop.submit { try SocketTuning.apply(to: channel) }.get()
+                channel = try await SocketTuning.apply(to: bootstrap).connect(host: host, port: url.port).get()
             }
-            return try await channel.pipeline.handler(type: ClientConnection.self).get()
+            guard let connection = made.connections.withLock({ $0.first { $0.isOver(channel) } }) else {
+                throw ChannelError.inappropriateOperationForState
+            }
+            return connection
         } catch {
             throw TransportError(.cannotConnect, "cannot connect to \(place): \(Self.cause(error))")
         }
@@ -208,4 +209,10 @@ private final class BodyReader: Sendable {
     init(_ exchange: ClientExchange) { self.exchange = exchange }
     deinit { exchange.cancel() }
     func next() async throws -> [UInt8]? { try await exchange.nextChunk() }
+}
+
+/// Carries connections from the event loop that makes them to the task that waits for one. A name with several
+/// addresses is tried by several, of which one comes about.
+private final class MadeConnections: Sendable {
+    let connections = Mutex<[ClientConnection]>([])
 }

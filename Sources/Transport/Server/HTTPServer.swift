@@ -156,9 +156,7 @@ public final class HTTPServer: Sendable {
     private func configure(_ channel: any Channel, tls: ServerTLS?) throws {
         let remote = channel.remoteAddress
         let isTCP = remote?.port != nil
-        if isTCP {
-            try SocketTuning.apply(to: channel)
-        }
+        if isTCP { try SocketTuning.apply(to: channel) }
         let peer = PeerIdentity(
             address: remote?.ipAddress ?? "", port: remote?.port ?? 0, isTLS: tls != nil,
             localAddress: channel.localAddress?.ipAddress ?? channel.localAddress?.pathname ?? "")
@@ -225,22 +223,6 @@ public final class HTTPServer: Sendable {
 /// The certificates that a client has presented; written by the handshake, read by the connection, on one event loop.
 final class PresentedChain: @unchecked Sendable {
     var certificates: [NIOSSLCertificate] = []
-}
-
-/// What all our TCP connections want.
-enum SocketTuning {
-    static func apply(to channel: any Channel) throws {
-        guard let options = channel.syncOptions else { return }
-        // Small answers must not wait for the peer's acknowledgement.
-        try options.setOption(.tcpOption(.tcp_nodelay), value: 1)
-        // Watches are silent for minutes: a peer that vanished is noticed after 30 s + 4 × 10 s.
-        try options.setOption(.socketOption(.so_keepalive), value: 1)
-        try options.setOption(.tcpOption(.init(rawValue: TCP_KEEPIDLE)), value: 30)
-        try options.setOption(.tcpOption(.init(rawValue: TCP_KEEPINTVL)), value: 10)
-        try options.setOption(.tcpOption(.init(rawValue: TCP_KEEPCNT)), value: 4)
-        // Sent data that is not acknowledged, or a window that stays shut, for a minute ends the connection.
-        try options.setOption(.tcpOption(.init(rawValue: TCP_USER_TIMEOUT)), value: 60_000)
-    }
 }
 
 func describe(_ error: any Error) -> String {

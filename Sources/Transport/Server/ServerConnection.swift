@@ -272,15 +272,15 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
         let loop = context.eventLoop
         // One task per connection; requests never need one.
         Task {
-            let outcome = await verifier.verify(chain: chain)
-            loop.execute { self.identified(outcome) }
+            let outcome = await verifier.verify(chain: chain, for: .client)
+            loop.execute { self.identified(outcome, der: chain[0]) }
         }
     }
 
-    private func identified(_ outcome: ClientCertificateVerifier.Outcome) {
+    private func identified(_ outcome: CertificateVerifier.Outcome, der: [UInt8]) {
         guard state == .authenticating else { return }
         switch outcome {
-        case .trusted(let certificate): peer.certificate = certificate
+        case .trusted(let certificate): peer.certificate = ClientCertificate(certificate, der: der)
         case .refused(let reason):
             peer.certificateError = reason
             server.log.debug(

@@ -11,7 +11,7 @@ import X509
 public final class ServerTLS: Sendable {
     struct Material: Sendable {
         let context: NIOSSLContext
-        let verifier: ClientCertificateVerifier?
+        let verifier: CertificateVerifier?
     }
     private let material: Mutex<Material>
 
@@ -44,7 +44,7 @@ public final class ServerTLS: Sendable {
             }
             return Material(
                 context: try NIOSSLContext(configuration: configuration),
-                verifier: try clientCA.map { try ClientCertificateVerifier(authorities: $0) })
+                verifier: try clientCA.map { try CertificateVerifier(authorities: $0) })
         } catch {
             throw TransportError(
                 .invalidConfiguration, "cannot use the server's certificate, key or client CA: \(error)")

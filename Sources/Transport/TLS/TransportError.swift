@@ -9,6 +9,8 @@ public struct TransportError: Error, Sendable, CustomStringConvertible {
         case cannotListen
         /// No connection could be made; nothing was sent.
         case cannotConnect
+        /// The server's certificate is not to be believed.
+        case untrustedServer
         /// The connection broke before the answer was complete.
         case connectionLost
         /// The deadline has passed.
