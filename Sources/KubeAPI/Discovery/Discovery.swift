@@ -22,16 +22,8 @@ public enum Discovery {
         return document
     }
 
-    public static func versions(_ scheme: Scheme, _ group: String) -> [String] {
-        var versions: [String] = []
-        for type in scheme.resources where type.path.group == group && !versions.contains(type.path.version) {
-            versions.append(type.path.version)
-        }
-        return versions
-    }
-
     private static func groupBody(_ scheme: Scheme, _ group: String) -> JSON {
-        let versions: [JSON] = versions(scheme, group).map {
+        let versions: [JSON] = scheme.versions(group: group).map {
             ["groupVersion": .string("\(group)/\($0)"), "version": .string($0)]
         }
         return ["name": .string(group), "versions": .array(versions), "preferredVersion": versions.first ?? .null]
@@ -39,14 +31,9 @@ public enum Discovery {
 
     /// `GET /api/v1`, `GET /apis/GROUP/VERSION`; nil for a version that is not served.
     public static func resourceList(_ scheme: Scheme, group: String, version: String) -> JSON? {
-        let types = scheme.resources.filter { $0.path.group == group && $0.path.version == version }
+        let types = scheme.resources(group: group, version: version)
         guard let first = types.first else { return nil }
         var resources: [JSON] = []
-        if group.isEmpty {
-            resources.append([
-                "name": "bindings", "singularName": "binding", "namespaced": true, "kind": "Binding", "verbs": ["create"],
-            ])
-        }
         for type in types {
             resources.append([
                 "name": .string(type.path.resource), "singularName": .string(type.singular),
@@ -73,12 +60,11 @@ public enum Discovery {
     public static func aggregated(_ scheme: Scheme, core: Bool, version: String) -> JSON {
         let groups = core ? [""] : scheme.groups
         let items: [JSON] = groups.map { group in
-            let versions: [JSON] = versions(scheme, group).map { version in
+            let versions: [JSON] = scheme.versions(group: group).map { version in
                 [
                     "version": .string(version), "freshness": "Current",
                     "resources": .array(
-                        scheme.resources.filter { $0.path.group == group && $0.path.version == version }
-                            .map(aggregatedResource)),
+                        scheme.resources(group: group, version: version).map(aggregatedResource)),
                 ]
             }
             return [
@@ -93,19 +79,18 @@ public enum Discovery {
     }
 
     private static func aggregatedResource(_ type: ResourceType) -> JSON {
-        func kind(_ group: String, _ version: String, _ kind: String) -> JSON {
-            ["group": .string(group), "version": .string(version), "kind": .string(kind)]
-        }
         let subresources: [JSON] = type.subresources.map { sub in
             [
                 "subresource": .string(sub.name),
-                "responseKind": kind(sub.group ?? type.path.group, sub.version ?? type.path.version, sub.kind),
+                "responseKind": sub.groupVersionKind(in: type),
                 "verbs": JSON(sub.verbs),
             ]
         }
         return [
             "resource": .string(type.path.resource),
-            "responseKind": kind(type.path.group, type.path.version, type.path.kind),
+            "responseKind": [
+                "group": .string(type.path.group), "version": .string(type.path.version), "kind": .string(type.path.kind),
+            ],
             "scope": type.path.isNamespaced ? "Namespaced" : "Cluster", "singularResource": .string(type.singular),
             "verbs": JSON(type.verbs), "shortNames": type.shortNames.isEmpty ? .null : JSON(type.shortNames),
             "categories": type.categories.isEmpty ? .null : JSON(type.categories),

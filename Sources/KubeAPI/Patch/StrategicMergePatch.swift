@@ -1,139 +1,149 @@
 /// Strategic merge patch: JSON merge patch that knows how the lists of Kubernetes' types merge
 /// (https://kubernetes.io/docs/tasks/manage-kubernetes-objects/update-api-object-kubectl-patch/).
+///
+/// `kubectl apply` and `kubectl patch` send it; the order of merged lists follows Kubernetes' design "preserve order in
+/// strategic merge patch": `$setElementOrder` first, then the patch, then what the server had.
 public enum StrategicMergePatch {
     /// Applies a patch. Directives (`$patch`, `$retainKeys`, `$setElementOrder/…`, `$deleteFromPrimitiveList/…`) are
     /// honoured and never stored.
     /// - Throws: `StatusError` 400 for a patch that does not fit the type.
     public static func apply(_ patch: JSON, to original: JSON, schema: Schema) throws(StatusError) -> JSON {
-        guard patch.isObject else { throw .badRequest("the patch must be a JSON object") }
-        return try mergeObject(original, patch, schema)
+        guard let changes = patch.object else { throw .badRequest("invalid JSON document") }
+        return try merge(original.object ?? JSONObject(), changes, Scope(schema: schema, entries: nil)) ?? .emptyObject
     }
 
-    private static func mergeObject(_ original: JSON, _ patch: JSON, _ schema: Schema?) throws(StatusError) -> JSON {
-        guard case .object(let changes) = patch else { return patch }
-        switch changes["$patch"]?.string {
-        case "replace":
-            var replaced = changes
-            replaced.removeValue("$patch")
-            return .object(replaced)
-        case "delete":
-            return .emptyObject
-        case "merge", nil:
-            break
-        case let directive?:
-            throw .badRequest("Unknown patch type found: \(directive)")
+    enum Directive {
+        static let patch = "$patch"
+        static let retainKeys = "$retainKeys"
+        static let setElementOrder = "$setElementOrder/"
+        static let deleteFromPrimitiveList = "$deleteFromPrimitiveList/"
+
+        static func isDirective(_ name: String) -> Bool {
+            name.utf8.first == UInt8(ascii: "$")
+                && (name == patch || name == retainKeys || name.hasPrefix(setElementOrder)
+                    || name.hasPrefix(deleteFromPrimitiveList))
         }
-        var result = original.object ?? JSONObject()
-        if let retained = changes["$retainKeys"]?.array {
-            let keep = Set(retained.compactMap(\.string))
-            for name in result.names where !keep.contains(name) { result.removeValue(name) }
+    }
+
+    /// What is known of the members of the object that is being merged.
+    struct Scope {
+        /// Nil where nothing is known of them (a raw value).
+        let schema: Schema?
+        /// Set in a map: what is known of its values.
+        let entries: Schema.Field?
+
+        func field(_ name: String) -> Schema.Field? { schema?.field(name) }
+
+        /// The scope of a member's own members.
+        func inside(_ name: String) -> Scope {
+            if let entries { return Scope(schema: entries.schema, entries: nil) }
+            guard let field = field(name) else { return Scope(schema: nil, entries: nil) }
+            return field.shape == .map ? Scope(schema: nil, entries: field) : Scope(schema: field.schema, entries: nil)
         }
-        for (name, change) in changes where !name.hasPrefix("$") {
-            if change.isNull {
-                result.removeValue(name)
-                continue
-            }
-            let field = schema?.field(name)
-            let inner = field.flatMap { schema?.schema(of: $0) }
-            switch change {
-            case .object:
-                // A map of plain values merges by key; an object by its schema; both as null removes.
-                let isReplaced = field?.patchStrategy.contains(.replace) == true
-                let before = isReplaced ? JSON.null : result[name] ?? .null
-                var merged = try mergeObject(before, change, field?.shape == .single ? inner : nil)
-                if field?.shape == .map, let inner, case .object(let entries) = change {
-                    merged = try mergeEntries(before, entries, inner)
-                }
-                if change["$patch"].string == "delete" {
-                    result.removeValue(name)
-                } else {
-                    result[name] = merged
-                }
-            case .array(let elements):
-                let order = changes["$setElementOrder/\(name)"]?.array
-                result[name] = try mergeList(
-                    result[name]?.array ?? [], elements, order: order, field: field, schema: inner)
-            default:
-                result[name] = change
-            }
+    }
+
+    // MARK: objects
+
+    /// - Returns: nil where the patch deletes the object as a whole.
+    static func merge(_ original: JSONObject, _ patch: JSONObject, _ scope: Scope) throws(StatusError) -> JSON? {
+        switch patch[Directive.patch] {
+        case nil, .string("merge")?: break
+        case .string("replace")?: return .object(cleaned(patch))
+        case .string("delete")?: return nil
+        case let other?: throw .badRequest("unknown patch type: \(other.goDescription) in map: \(JSON.object(patch).goDescription)")
         }
-        // Directives for lists that the patch itself doesn't change otherwise.
-        for (directive, value) in changes where directive.hasPrefix("$") {
-            if let name = suffix(of: directive, after: "$deleteFromPrimitiveList/") {
-                guard case .array(let elements)? = result[name] else { continue }
-                result[name] = .array(elements.filter { element in !value.items.contains(element) })
-            } else if let name = suffix(of: directive, after: "$setElementOrder/"), changes[name] == nil {
-                guard case .array(let elements)? = result[name], let field = schema?.field(name) else { continue }
-                result[name] = .array(sort(elements, by: value.items, mergeKey: field.mergeKey))
+        var result = original
+        if let retained = patch[Directive.retainKeys] { try retain(retained, in: &result, patch) }
+        // Lists with a given order come first, together with the changes of their elements.
+        var done: Set<String> = []
+        for (directive, order) in patch {
+            guard let name = suffix(directive, Directive.setElementOrder) else { continue }
+            guard let order = order.array else { throw .badRequest("invalid patch format of setElementOrder list") }
+            if patch[name]?.isNull == true { continue }
+            if try applyOrder(order, name, to: &result, patch[name], scope) { done.insert(name) }
+        }
+        for (name, change) in patch where !Directive.isDirective(name) && !done.contains(name) {
+            try mergeMember(name, change, into: &result, scope)
+        }
+        for (directive, elements) in patch {
+            guard let name = suffix(directive, Directive.deleteFromPrimitiveList) else { continue }
+            guard let elements = elements.array else { throw .badRequest("invalid patch format of primitive list") }
+            guard case .array(let existing)? = result[name] else { continue }
+            if existing.contains(where: \.isObject) {
+                throw .badRequest("invalid use of $deleteFromPrimitiveList directive on map elements")
             }
+            let removed = Set(elements.map(identity))
+            result[name] = .array(existing.filter { !removed.contains(identity($0)) })
         }
         return .object(result)
     }
 
-    private static func mergeEntries(_ before: JSON, _ changes: JSONObject, _ schema: Schema) throws(StatusError) -> JSON {
-        var result = before.object ?? JSONObject()
-        for (key, change) in changes where !key.hasPrefix("$") {
-            if change.isNull {
-                result.removeValue(key)
+    private static func mergeMember(
+        _ name: String, _ change: JSON, into result: inout JSONObject, _ scope: Scope
+    ) throws(StatusError) {
+        let field = scope.field(name)
+        switch (result[name], change) {
+        case (_, .null):
+            result.removeValue(name)
+        case (.object(let before)?, .object(let patch)):
+            if field?.patchStrategy.contains(.replace) == true {
+                result[name] = .object(cleaned(patch))
             } else {
-                result[key] = try mergeObject(result[key] ?? .null, change, schema)
+                // An object that is deleted as a whole leaves an empty one, as in Kubernetes; null removes it.
+                result[name] = try merge(before, patch, scope.inside(name)) ?? .emptyObject
             }
+        case (.array(let before)?, .array(let patch)) where field?.patchStrategy.contains(.merge) == true:
+            result[name] = .array(try mergeList(before, patch, mergeKey: field?.mergeKey, scope.inside(name)))
+        case (_, .object(let patch)) where patch[Directive.patch]?.string == "delete":
+            result.removeValue(name)
+        default:
+            result[name] = cleaned(change)
         }
-        return .object(result)
     }
 
-    private static func mergeList(
-        _ original: [JSON], _ patch: [JSON], order: [JSON]?, field: Schema.Field?, schema: Schema?
-    ) throws(StatusError) -> JSON {
-        guard let field, field.patchStrategy.contains(.merge) else {
-            return .array(patch.filter { $0["$patch"].isNull })
+    /// `$retainKeys`: of the members only those named stay; the patch may not set others.
+    private static func retain(_ retained: JSON, in result: inout JSONObject, _ patch: JSONObject) throws(StatusError) {
+        guard let names = retained.array else { throw .badRequest("invalid patch format of retainKeys") }
+        let kept = Set(names.compactMap(\.string))
+        for (name, change) in patch where !change.isNull && !Directive.isDirective(name) && !kept.contains(name) {
+            throw .badRequest("invalid patch format of retainKeys")
         }
-        if patch.contains(where: { $0["$patch"].string == "replace" }) {
-            return .array(patch.filter { $0["$patch"].isNull })
-        }
-        guard let key = field.mergeKey else {
-            // A set of plain values: what is new is added.
-            var merged = original
-            for element in patch where !merged.contains(element) { merged.append(element) }
-            return .array(order.map { sort(merged, by: $0, mergeKey: nil) } ?? merged)
-        }
-        var merged = original
-        for element in patch {
-            let identity = element[key]
-            guard element.isObject, !identity.isNull else {
-                throw .badRequest("map: \(String(decoding: element.serialized(), as: UTF8.self)) does not contain declared merge key: \(key)")
-            }
-            let position = merged.firstIndex { $0[key] == identity }
-            if element["$patch"].string == "delete" {
-                if let position { merged.remove(at: position) }
-            } else if let position {
-                merged[position] = try mergeObject(merged[position], element, schema)
-            } else {
-                merged.append(try mergeObject(.null, element, schema))
-            }
-        }
-        return .array(order.map { sort(merged, by: $0, mergeKey: key) } ?? merged)
+        result.removeAll { !kept.contains($0.key) }
     }
 
-    /// Puts the elements that `order` names in its order; the others keep their place behind their predecessor.
-    private static func sort(_ elements: [JSON], by order: [JSON], mergeKey: String?) -> [JSON] {
-        func identity(_ element: JSON) -> JSON { mergeKey.map { element[$0] } ?? element }
-        let wanted = order.map(identity)
-        var ranked: [(rank: Int, position: Int, element: JSON)] = []
-        var last = -1
-        for (position, element) in elements.enumerated() {
-            if let rank = wanted.firstIndex(of: identity(element)) {
-                last = rank
-                ranked.append((rank, position, element))
-            } else {
-                // An element of the server's alone stays behind the one it followed.
-                ranked.append((last, position + elements.count, element))
-            }
-        }
-        return ranked.sorted { ($0.rank, $0.position) < ($1.rank, $1.position) }.map(\.element)
+    // MARK: what is left out
+
+    /// A part of the patch that takes the place of whatever was there: without nulls and directives.
+    static func cleaned(_ object: JSONObject) -> JSONObject {
+        var result = object
+        result.removeAll { Directive.isDirective($0.key) || $0.value.isNull || isDeletion($0.value) }
+        result.mutateValues { _, value in value = cleaned(value) }
+        return result
     }
 
-    private static func suffix(of text: String, after prefix: String) -> String? {
-        text.hasPrefix(prefix) ? String(text.dropFirst(prefix.count)) : nil
+    static func cleaned(_ value: JSON) -> JSON {
+        switch value {
+        case .object(let object): .object(cleaned(object))
+        case .array(let elements): .array(elements.filter { !isDirectiveElement($0) }.map(cleaned))
+        default: value
+        }
+    }
+
+    static func isDeletion(_ value: JSON) -> Bool { value.object?[Directive.patch]?.string == "delete" }
+
+    /// An element that only says what becomes of others.
+    private static func isDirectiveElement(_ value: JSON) -> Bool {
+        guard let directive = value.object?[Directive.patch]?.string else { return false }
+        return directive == "delete" || (directive == "replace" && value.object?.count == 1)
+    }
+
+    static func suffix(_ name: String, _ prefix: String) -> String? {
+        name.hasPrefix(prefix) ? String(name.dropFirst(prefix.count)) : nil
+    }
+
+    /// By which plain values and merge keys are compared.
+    static func identity(_ value: JSON) -> String {
+        if case .string(let text) = value { return "\"\(text)" }
+        return String(decoding: value.serialized(), as: UTF8.self)
     }
 }

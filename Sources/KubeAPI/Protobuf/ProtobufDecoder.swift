@@ -62,21 +62,22 @@ public enum ProtobufDecoder {
     private static func message(_ reader: inout Reader, _ schema: Schema, depth: Int) throws(Malformed) -> JSON {
         guard depth < maxDepth else { throw Malformed("messages nest deeper than \(maxDepth)") }
         var object = JSONObject()
+        let contents = schema.contents
         while let (number, wire) = try reader.nextTag() {
-            if let inlined = schema.inlined[number], wire == 2, let inner = SchemaTable.shared[inlined] {
+            if wire == 2, let inner = contents.inlined[number] {
                 var nested = try reader.message()
                 let value = try message(&nested, inner, depth: depth + 1)
                 for (name, member) in value.object ?? JSONObject() { object[name] = member }
                 continue
             }
-            guard let field = schema.field(number: number) else {
+            guard let field = contents.byNumber[number] else {
                 try reader.skip(wire)
                 continue
             }
             switch field.shape {
             case .single:
                 let value = try single(&reader, wire, field, schema, depth: depth)
-                if field.omitsEmpty, !field.isPointer, isZero(value) {
+                if field.omitsEmpty, !field.isPointer, value.isZero {
                     object.removeValue(field.name)
                 } else {
                     object[field.name] = value
@@ -129,7 +130,7 @@ public enum ProtobufDecoder {
         switch (field.form, wire) {
         case (.bool, 0): return .bool(try reader.varint() != 0)
         case (.int32, 0): return .int(Int64(Int32(truncatingIfNeeded: try reader.varint())))
-        case (.int64, 0), (.duration, 0): return .int(Int64(bitPattern: try reader.varint()))
+        case (.int64, 0): return .int(Int64(bitPattern: try reader.varint()))
         case (.float64, 1): return .double(Double(bitPattern: try reader.fixed64()))
         case (.string, 2), (.enumeration, 2): return .string(try reader.string())
         case (.bytes, 2): return .string(Base64.encode(try reader.bytes()))
@@ -157,7 +158,15 @@ public enum ProtobufDecoder {
             while let (number, wire) = try nested.nextTag() {
                 if number == 1, wire == 2 { text = try nested.string() } else { try nested.skip(wire) }
             }
-            return .string(text)
+            // Of Go's quantity without a value the text is that of zero.
+            return .string(text.isEmpty ? "0" : text)
+        case (.duration, 2):
+            var nested = try reader.message()
+            var nanos: Int64 = 0
+            while let (number, wire) = try nested.nextTag() {
+                if number == 1, wire == 0 { nanos = Int64(bitPattern: try nested.varint()) } else { try nested.skip(wire) }
+            }
+            return .string(Duration.nanoseconds(nanos).goDescription)
         case (.intOrString, 2):
             var nested = try reader.message()
             var isString = false
@@ -186,24 +195,11 @@ public enum ProtobufDecoder {
                 }
             }
             return value
-        case (.object(let name), 2):
-            guard let inner = SchemaTable.shared[name] else { throw Malformed("type \(name) is not known") }
+        case (.object(let inner), 2):
             var nested = try reader.message()
             return try message(&nested, inner, depth: depth + 1)
         default:
             throw Malformed("field \(schema.goName).\(field.name) has wire type \(wire)")
-        }
-    }
-
-    private static func isZero(_ value: JSON) -> Bool {
-        switch value {
-        case .null: true
-        case .bool(let value): !value
-        case .int(let value): value == 0
-        case .double(let value): value == 0
-        case .string(let value): value.isEmpty
-        case .array(let value): value.isEmpty
-        case .object: false
         }
     }
 }
@@ -213,17 +209,6 @@ extension Schema.Form {
         switch self {
         case .bool, .int32, .int64: true
         default: false
-        }
-    }
-
-    /// What a map entry without a value stands for.
-    fileprivate var zero: JSON {
-        switch self {
-        case .bool: false
-        case .int32, .int64, .intOrString: 0
-        case .quantity: "0"
-        case .object, .raw: .emptyObject
-        default: ""
         }
     }
 }

@@ -55,5 +55,13 @@ public enum Base64 {
         return out
     }
 
-    static func isValid(_ text: String) -> Bool { decode(text) != nil }
+    /// The position of the first byte that is wrong, nil for base64.
+    static func firstIllegal(_ text: String) -> Int? {
+        if decode(text) != nil { return nil }
+        let bytes = text.utf8
+        for (position, byte) in bytes.enumerated() where byte != 0x0a && byte != 0x0d && values[Int(byte)] == 0xff {
+            if byte != UInt8(ascii: "=") || position + 2 < bytes.count { return position }
+        }
+        return bytes.count
+    }
 }

@@ -1,16 +1,22 @@
 /// The built-in kinds, as discovery tells them. Another kind is one entry here and one in tools/generate-schemas.
 enum BuiltinResources {
     private static func schema(_ name: String) -> Schema {
-        SchemaTable.shared[name] ?? Schema(typeName: name, fields: [], inlined: [:])
+        SchemaTable.shared[name] ?? Schema(typeName: name, fields: [])
     }
     private static let status = ["get", "patch", "update"]
+
+    static let actions: [ResourceType] = [
+        ResourceType(
+            ResourcePath(resource: "bindings", kind: "Binding"), singular: "binding", verbs: ["create"], columns: [],
+            schema: schema("core/v1.Binding"))
+    ]
 
     static let all: [ResourceType] = [
         ResourceType(
             .configMaps, singular: "configmap", shortNames: ["cm"],
             columns: [
                 .name,
-                .number("Data") { ($0["data"].object?.count ?? 0) + ($0["binaryData"].object?.count ?? 0) },
+                .count("Data") { ($0["data"].object?.count ?? 0) + ($0["binaryData"].object?.count ?? 0) },
                 .age,
             ], schema: schema("core/v1.ConfigMap")),
         ResourceType(
@@ -78,16 +84,19 @@ enum BuiltinResources {
                 .age,
                 .text("Containers", priority: 1) { WorkloadColumns.containers($0, "name") },
                 .text("Images", priority: 1) { WorkloadColumns.containers($0, "image") },
-                .text("Selector", priority: 1) { WorkloadColumns.labels($0["spec"]["selector"]) },
-            ], selectableFields: ["status.replicas"], schema: schema("core/v1.ReplicationController")),
+                .text("Selector", priority: 1) { TableColumn.labels($0["spec"]["selector"]) },
+            ], selectableFields: ["status.replicas"], schema: schema("core/v1.ReplicationController"),
+            selectableValue: { controller, path in
+                path == "status.replicas" ? String(controller["status"]["replicas"].int ?? 0) : nil
+            }),
         ResourceType(
             .secrets, singular: "secret",
             columns: [
-                .name, .text("Type") { $0["type"].stringValue }, .number("Data") { $0["data"].object?.count ?? 0 }, .age,
+                .name, .text("Type") { $0["type"].stringValue }, .count("Data") { $0["data"].object?.count ?? 0 }, .age,
             ], selectableFields: ["type"], schema: schema("core/v1.Secret")),
         ResourceType(
             .serviceAccounts, singular: "serviceaccount", shortNames: ["sa"],
-            columns: [.name, .number("Secrets") { $0["secrets"].items.count }, .age],
+            columns: [.name, .count("Secrets") { $0["secrets"].items.count }, .age],
             schema: schema("core/v1.ServiceAccount")),
         ResourceType(
             .services, singular: "service", shortNames: ["svc"], categories: ["all"],

@@ -1,6 +1,9 @@
+import Synchronization
+
 /// The structure of a type of the API: its fields, how their lists merge, what is required.
 ///
-/// The same form will describe custom kinds. Types refer to each other by name, so that recursion costs nothing.
+/// The same form will describe custom kinds. Types refer to each other, also in circles; the fields of a built-in type
+/// are read from `SchemaData` when they are first asked for, so that a process pays only for the types it meets.
 public final class Schema: Sendable {
     /// How a list is merged by server-side apply and keyed by validation.
     public enum ListType: Sendable, Equatable {
@@ -28,24 +31,27 @@ public final class Schema: Sendable {
         case duration
         case quantity
         case intOrString
-        /// Any JSON object (FieldsV1, RawExtension).
+        /// Any JSON value (FieldsV1, RawExtension).
         case raw
-        /// A string of a closed or open set; `isClosed` ones are validated.
-        case enumeration(values: [String], isClosed: Bool)
-        /// Fields of its own, by the type's name.
-        case object(String)
+        /// A string of a set; where the set is closed, other values are refused. `name` is the Go type.
+        case enumeration(name: String, values: [String], isClosed: Bool)
+        /// Fields of its own.
+        case object(Schema)
     }
 
     public enum Shape: Sendable, Equatable { case single, list, map, mapOfLists }
 
-    public struct Field: Sendable {
+    public final class Field: Sendable {
         public let name: String
         public let form: Form
         public let shape: Shape
-        /// The protobuf field number.
+        /// The protobuf field number; 0 for the fields of inlined types, whose numbers count in their own message.
         public let number: Int
         public let isPointer: Bool
+        /// Always there in what a server sends (OpenAPI's `required`).
         public let isRequired: Bool
+        /// Refused when missing or empty.
+        public let isChecked: Bool
         /// A zero value is not written as JSON.
         public let omitsEmpty: Bool
         public let listType: ListType
@@ -54,34 +60,85 @@ public final class Schema: Sendable {
         public let patchStrategy: PatchStrategy
         /// The field that identifies an element when a strategic merge patch merges a list.
         public let mergeKey: String?
+        /// `null` for none.
         public let defaultValue: JSON
+
+        init(
+            name: String, form: Form, shape: Shape = .single, number: Int = 0, isPointer: Bool = false,
+            isRequired: Bool = false, isChecked: Bool = false, omitsEmpty: Bool = true, listType: ListType = .atomic,
+            isAtomic: Bool = false, patchStrategy: PatchStrategy = [], mergeKey: String? = nil,
+            defaultValue: JSON = .null
+        ) {
+            self.name = name
+            self.form = form
+            self.shape = shape
+            self.number = number
+            self.isPointer = isPointer
+            self.isRequired = isRequired
+            self.isChecked = isChecked
+            self.omitsEmpty = omitsEmpty
+            self.listType = listType
+            self.isAtomic = isAtomic
+            self.patchStrategy = patchStrategy
+            self.mergeKey = mergeKey
+            self.defaultValue = defaultValue
+        }
+
+        /// The fields of the values, where they have fields.
+        public var schema: Schema? { if case .object(let schema) = form { schema } else { nil } }
+    }
+
+    /// What a type consists of, and how to find it.
+    final class Contents: Sendable {
+        let fields: [Field]
+        /// Embedded messages whose fields stand in the parent in JSON but not in protobuf, by number.
+        let inlined: [Int: Schema]
+        let byName: [String: Field]
+        let byNumber: [Int: Field]
+
+        init(fields: [Field], inlined: [Int: Schema]) {
+            self.fields = fields
+            self.inlined = inlined
+            byName = Dictionary(fields.map { ($0.name, $0) }, uniquingKeysWith: { first, _ in first })
+            byNumber = Dictionary(
+                fields.lazy.filter { $0.number > 0 }.map { ($0.number, $0) }, uniquingKeysWith: { first, _ in first })
+        }
     }
 
     /// `core/v1.Pod`
     public let typeName: String
-    /// In the order of declaration, the fields of inlined types in their place.
-    public let fields: [Field]
-    private let byName: [String: Int]
-    private let byNumber: [Int: Int]
-    /// Embedded messages whose fields stand in the parent in JSON but not in protobuf: number → type.
-    let inlined: [Int: String]
+    private let lines: Range<Int>
+    private let loaded = AtomicLazyReference<Contents>()
+    private let plan = AtomicLazyReference<DefaultsPlan>()
 
-    init(typeName: String, fields: [Field], inlined: [Int: String]) {
+    /// A type whose fields stand in these bytes of `SchemaData`.
+    init(typeName: String, lines: Range<Int>) {
         self.typeName = typeName
-        self.fields = fields
-        self.inlined = inlined
-        byName = Dictionary(zip(fields.map(\.name), fields.indices), uniquingKeysWith: { first, _ in first })
-        byNumber = Dictionary(
-            fields.indices.filter { fields[$0].number > 0 }.map { (fields[$0].number, $0) },
-            uniquingKeysWith: { first, _ in first })
+        self.lines = lines
     }
 
-    public func field(_ name: String) -> Field? { byName[name].map { fields[$0] } }
-    func field(number: Int) -> Field? { byNumber[number].map { fields[$0] } }
-
-    /// The schema of a field whose form is an object.
-    public func schema(of field: Field) -> Schema? {
-        guard case .object(let name) = field.form else { return nil }
-        return SchemaTable.shared[name]
+    /// A type with these fields.
+    init(typeName: String, fields: [Field]) {
+        self.typeName = typeName
+        lines = 0..<0
+        _ = loaded.storeIfNil(Contents(fields: fields, inlined: [:]))
     }
+
+    var contents: Contents { loaded.load() ?? loaded.storeIfNil(SchemaTable.shared.read(lines)) }
+    var defaultsPlan: DefaultsPlan { plan.load() ?? plan.storeIfNil(DefaultsPlan(self)) }
+
+    /// In the order of declaration, the fields of inlined types in their place.
+    public var fields: [Field] { contents.fields }
+
+    public func field(_ name: String) -> Field? { contents.byName[name] }
+    func field(number: Int) -> Field? { contents.byNumber[number] }
+
+    /// `Pod`, of `core/v1.Pod`: how Go's messages name the type.
+    public var goName: String { typeName.split(separator: ".").last.map(String.init) ?? typeName }
+    /// `v1.Pod`
+    var qualifiedGoName: String { typeName.split(separator: "/").last.map(String.init) ?? typeName }
+}
+
+extension Schema: Equatable {
+    public static func == (left: Schema, right: Schema) -> Bool { left === right }
 }

@@ -1,123 +1,133 @@
-/// All schemas, read from `SchemaData` at first use (about a millisecond).
-struct SchemaTable: Sendable {
-    static let shared = SchemaTable(reading: SchemaData.text)
+/// The built-in types. At first use the lines of `SchemaData` are only counted into types; what a type consists of is
+/// read when it is first asked for.
+final class SchemaTable: Sendable {
+    static let shared = SchemaTable(SchemaData.text)
 
-    private let schemas: [String: Schema]
-
-    subscript(_ typeName: String) -> Schema? { schemas[typeName] }
-    var typeNames: [String] { schemas.keys.sorted() }
-
-    private struct RawField {
-        let name: String
-        let type: String
-        let flags: String
-        let number: Int
-        let listMapKeys: [String]
-        let mergeKey: String
-        let defaultText: String
-    }
-
-    private struct Alias {
+    private struct Alias: Sendable {
         let underlying: String
         let isClosed: Bool
         let values: [String]
     }
 
-    init(reading text: StaticString) {
-        var raw: [String: [RawField]] = [:]
+    private let text: StaticString
+    private let schemas: [String: Schema]
+    private let aliases: [String: Alias]
+
+    subscript(_ typeName: String) -> Schema? { schemas[typeName] }
+    var typeNames: [String] { schemas.keys.sorted() }
+
+    init(_ text: StaticString) {
+        var schemas: [String: Schema] = [:]
         var aliases: [String: Alias] = [:]
-        var wellKnown: Set<String> = []
-        var current = ""
-        let whole = text.withUTF8Buffer { String(decoding: $0, as: UTF8.self) }
-        for line in whole.split(separator: "\n") {
-            let columns = line.split(separator: "\t", omittingEmptySubsequences: false).map(String.init)
-            switch columns[0] {
-            case "T":
-                current = columns[1]
-                raw[current] = []
-            case "W":
-                wellKnown.insert(columns[1])
-            case "A":
-                aliases[columns[1]] = Alias(
-                    underlying: columns[2], isClosed: columns[3] == "e",
-                    values: columns[4].split(separator: ",").map(String.init))
-            default:
-                raw[current]?.append(
-                    RawField(
-                        name: columns[1], type: columns[2], flags: columns[3], number: Int(columns[4]) ?? 0,
-                        listMapKeys: columns[6].split(separator: ",").map(String.init), mergeKey: columns[7],
-                        defaultText: columns[8]))
+        text.withUTF8Buffer { buffer in
+            var current: (name: String, start: Int)?
+            func finish(_ end: Int) {
+                guard let (name, start) = current else { return }
+                schemas[name] = Schema(typeName: name, lines: start..<end)
+                current = nil
             }
-        }
-
-        func form(_ type: String) -> Schema.Form {
-            switch type {
-            case "string": return .string
-            case "bool": return .bool
-            case "int32": return .int32
-            case "int64": return .int64
-            case "float64": return .float64
-            case "bytes": return .bytes
-            case "meta/v1.Time": return .time
-            case "meta/v1.MicroTime": return .microTime
-            case "meta/v1.Duration": return .duration
-            case "Quantity": return .quantity
-            case "IntOrString": return .intOrString
-            default: break
-            }
-            if let alias = aliases[type] {
-                guard alias.underlying == "string" else { return form(alias.underlying) }
-                return alias.values.isEmpty
-                    ? .string : .enumeration(values: alias.values, isClosed: alias.isClosed)
-            }
-            return wellKnown.contains(type) || raw[type] == nil ? .raw : .object(type)
-        }
-
-        /// The fields of a type, those of inlined types in their place; their numbers count only in their own message.
-        func fields(_ type: String, isInlined: Bool) -> [Schema.Field] {
-            var result: [Schema.Field] = []
-            for field in raw[type] ?? [] {
-                if field.flags.contains("i") {
-                    result += fields(field.type, isInlined: true)
-                    continue
+            var position = 0
+            while position < buffer.count {
+                let end = buffer[position...].firstIndex(of: UInt8(ascii: "\n")) ?? buffer.count
+                if buffer[position] != UInt8(ascii: "F") {
+                    finish(position)
+                    let columns = Self.columns(buffer[position..<end])
+                    switch columns.first {
+                    case "T" where columns.count == 2: current = (columns[1], min(end + 1, buffer.count))
+                    case "A" where columns.count == 5:
+                        aliases[columns[1]] = Alias(
+                            underlying: columns[2], isClosed: columns[3] == "e",
+                            values: columns[4].split(separator: ",", omittingEmptySubsequences: false).map(String.init))
+                    default: break
+                    }
                 }
-                let has = { (flag: Character) in field.flags.contains(flag) }
-                var strategy: Schema.PatchStrategy = []
-                if has("M") { strategy.insert(.merge) }
-                if has("R") { strategy.insert(.replace) }
-                if has("K") { strategy.insert(.retainKeys) }
-                result.append(
-                    Schema.Field(
-                        name: field.name, form: form(field.type),
-                        shape: has("L") ? .mapOfLists : has("m") ? .map : has("l") ? .list : .single,
-                        number: isInlined ? 0 : field.number, isPointer: has("p"), isRequired: has("r"),
-                        omitsEmpty: has("o"),
-                        listType: has("k") ? .map(keys: field.listMapKeys) : has("s") ? .set : .atomic,
-                        isAtomic: has("t"), patchStrategy: strategy,
-                        mergeKey: field.mergeKey.isEmpty ? nil : field.mergeKey,
-                        defaultValue: Self.value(field.defaultText)))
+                position = end + 1
             }
-            return result
+            finish(buffer.count)
         }
-
-        schemas = Dictionary(
-            uniqueKeysWithValues: raw.keys.map { type in
-                let inlined = (raw[type] ?? []).filter { $0.flags.contains("i") && $0.number > 0 }
-                return (
-                    type,
-                    Schema(
-                        typeName: type, fields: fields(type, isInlined: false),
-                        inlined: Dictionary(
-                            inlined.map { ($0.number, $0.type) }, uniquingKeysWith: { first, _ in first }))
-                )
-            })
+        self.text = text
+        self.schemas = schemas
+        self.aliases = aliases
     }
 
-    /// A default as the facts give it: a JSON literal. Empty strings and zeros are the zero values anyway.
-    private static func value(_ text: String) -> JSON {
-        guard !text.isEmpty, text != "\"\"", let value = try? JSON.parse(Array(text.utf8)) else {  // else: no default
-            return .null
+    private static func columns(_ line: UnsafeBufferPointer<UInt8>.SubSequence) -> [String] {
+        line.split(separator: UInt8(ascii: "\t"), omittingEmptySubsequences: false)
+            .map { String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// What a type consists of, from its lines.
+    func read(_ lines: Range<Int>) -> Schema.Contents {
+        let rows = text.withUTF8Buffer { buffer in
+            buffer[lines].split(separator: UInt8(ascii: "\n")).map(Self.columns)
         }
+        var fields: [Schema.Field] = []
+        var inlined: [Int: Schema] = [:]
+        for row in rows where row.count == 8 {
+            let flags = row[3]
+            let number = Int(row[4]) ?? 0
+            guard flags.contains("i") else {
+                fields.append(field(row))
+                continue
+            }
+            guard let schema = schemas[row[2]] else { continue }
+            // The fields of an inlined type stand in its place; their numbers count in their own message alone.
+            fields += schema.fields.map(Self.withoutNumber)
+            if number > 0 { inlined[number] = schema }
+        }
+        return Schema.Contents(fields: fields, inlined: inlined)
+    }
+
+    private func field(_ row: [String]) -> Schema.Field {
+        let has = { (flag: Character) in row[3].contains(flag) }
+        var strategy: Schema.PatchStrategy = []
+        if has("M") { strategy.insert(.merge) }
+        if has("R") { strategy.insert(.replace) }
+        if has("K") { strategy.insert(.retainKeys) }
+        return Schema.Field(
+            name: row[1], form: form(row[2]),
+            shape: has("L") ? .mapOfLists : has("m") ? .map : has("l") ? .list : .single,
+            number: Int(row[4]) ?? 0, isPointer: has("p"), isRequired: has("r"), isChecked: has("q"),
+            omitsEmpty: has("o"),
+            listType: has("k") ? .map(keys: row[5].split(separator: ",").map(String.init)) : has("s") ? .set : .atomic,
+            isAtomic: has("t"), patchStrategy: strategy, mergeKey: row[6].isEmpty ? nil : row[6],
+            defaultValue: Self.literal(row[7]))
+    }
+
+    private static func withoutNumber(_ field: Schema.Field) -> Schema.Field {
+        Schema.Field(
+            name: field.name, form: field.form, shape: field.shape, isPointer: field.isPointer,
+            isRequired: field.isRequired, isChecked: field.isChecked, omitsEmpty: field.omitsEmpty,
+            listType: field.listType, isAtomic: field.isAtomic, patchStrategy: field.patchStrategy,
+            mergeKey: field.mergeKey, defaultValue: field.defaultValue)
+    }
+
+    private func form(_ type: String) -> Schema.Form {
+        switch type {
+        case "string": return .string
+        case "bool": return .bool
+        case "int32": return .int32
+        case "int64": return .int64
+        case "float64": return .float64
+        case "bytes": return .bytes
+        case "meta/v1.Time": return .time
+        case "meta/v1.MicroTime": return .microTime
+        case "meta/v1.Duration": return .duration
+        case "Quantity": return .quantity
+        case "IntOrString": return .intOrString
+        default: break
+        }
+        if let alias = aliases[type] {
+            guard alias.underlying == "string" else { return form(alias.underlying) }
+            return .enumeration(
+                name: type.split(separator: "/").last.map(String.init) ?? type,
+                values: alias.values.filter { !$0.isEmpty }, isClosed: alias.isClosed)
+        }
+        return schemas[type].map { .object($0) } ?? .raw
+    }
+
+    /// A default as the facts give it: a JSON literal.
+    private static func literal(_ text: String) -> JSON {
+        guard !text.isEmpty, let value = try? JSON.parse(text) else { return .null }  // else: a default we can't read
         return value
     }
 }

@@ -2,90 +2,134 @@
 enum PodColumns {
     static let all: [TableColumn] = [
         .name,
-        .text("Ready") { pod in "\(summary(pod).ready)/\(summary(pod).total)" },
-        .text("Status") { summary($0).reason },
-        TableColumn("Restarts") { pod, now in .string(restarts(pod, now)) },
-        .age,
-        .text("IP", priority: 1) { $0["status"]["podIP"].string.nonEmpty ?? "<none>" },
-        .text("Node", priority: 1) { $0["spec"]["nodeName"].string.nonEmpty ?? "<none>" },
-        .text("Nominated Node", priority: 1) { $0["status"]["nominatedNodeName"].string.nonEmpty ?? "<none>" },
-        .text("Readiness Gates", priority: 1) { pod in
-            let gates = pod["spec"]["readinessGates"].items
-            guard !gates.isEmpty else { return "<none>" }
-            let met = gates.filter { gate in
-                pod["status"]["conditions"].items.contains {
-                    $0["type"] == gate["conditionType"] && $0["status"].string == "True"
-                }
-            }
-            return "\(met.count)/\(gates.count)"
+        .text("Ready") { pod in
+            let summary = PodSummary(pod)
+            return "\(summary.readyContainers)/\(summary.totalContainers)"
         },
+        .text("Status") { PodSummary($0).reason },
+        TableColumn("Restarts") { pod, now in
+            let summary = PodSummary(pod)
+            guard summary.restarts != 0, let last = summary.lastRestart else { return .string(String(summary.restarts)) }
+            return .string("\(summary.restarts) (\((now - last).humanDescription) ago)")
+        },
+        .age,
+        .text("IP", priority: 1) { pod in
+            let status = pod["status"]
+            return (status["podIPs"][0]["ip"].string.nonEmpty ?? status["podIP"].string.nonEmpty) ?? "<none>"
+        },
+        .text("Node", priority: 1) { $0["spec"]["nodeName"].cell("<none>") },
+        .text("Nominated Node", priority: 1) { $0["status"]["nominatedNodeName"].cell("<none>") },
+        .text("Readiness Gates", priority: 1, readinessGates),
     ]
 
-    struct Summary {
-        var ready = 0
-        var total = 0
-        var reason = ""
+    @Sendable private static func readinessGates(_ pod: JSON) -> String {
+        let gates = pod["spec"]["readinessGates"].items
+        guard !gates.isEmpty else { return "<none>" }
+        let conditions = pod["status"]["conditions"].items
+        let met = gates.filter { gate in
+            conditions.first { $0["type"] == gate["conditionType"] }?["status"].string == "True"
+        }
+        return "\(met.count)/\(gates.count)"
     }
+}
 
-    static func summary(_ pod: JSON) -> Summary {
+/// What a pod's row says, by the rules of Kubernetes' printer.
+struct PodSummary {
+    private(set) var reason: String
+    private(set) var readyContainers = 0
+    private(set) var totalContainers: Int
+    private(set) var restarts = 0
+    /// When a container was last restarted.
+    private(set) var lastRestart: Timestamp?
+
+    init(_ pod: JSON) {
+        let spec = pod["spec"]
         let status = pod["status"]
-        var summary = Summary()
-        let sidecars = pod["spec"]["initContainers"].items.filter { $0["restartPolicy"].string == "Always" }
-        let sidecarNames = Set(sidecars.map { $0["name"].stringValue })
-        summary.total = pod["spec"]["containers"].items.count + sidecars.count
-        summary.reason = status["reason"].string.nonEmpty ?? status["phase"].stringValue
-        if status["conditions"].items.contains(where: {
+        let phase = status["phase"].stringValue
+        reason = status["reason"].string.nonEmpty ?? phase
+        let conditions = status["conditions"].items
+        if conditions.contains(where: {
             $0["type"].string == "PodScheduled" && $0["reason"].string == "SchedulingGated"
         }) {
-            summary.reason = "SchedulingGated"
+            reason = "SchedulingGated"
         }
-        var isInitializing = false
-        for (index, container) in status["initContainerStatuses"].items.enumerated() {
-            let isSidecar = sidecarNames.contains(container["name"].stringValue)
-            if isSidecar, container["ready"].bool == true { summary.ready += 1 }
-            let state = container["state"]
-            if state["terminated"].isObject, state["terminated"]["exitCode"].int == 0 { continue }
-            if isSidecar, container["started"].bool == true { continue }
-            if state["terminated"].isObject {
-                summary.reason = "Init:" + ended(state["terminated"])
-            } else if let waiting = state["waiting"]["reason"].string.nonEmpty, waiting != "PodInitializing" {
-                summary.reason = "Init:" + waiting
+        let sidecars = Set(
+            spec["initContainers"].items.lazy.filter { $0["restartPolicy"].string == "Always" }
+                .map { $0["name"].stringValue })
+        totalContainers = spec["containers"].items.count + sidecars.count
+
+        var sidecarRestarts = RestartCount()
+        var allRestarts = RestartCount()
+        let isInitializing = readInitContainers(pod, sidecars, &allRestarts, &sidecarRestarts)
+        if !isInitializing || Self.isTrue("Initialized", conditions) {
+            // Once they are through, init containers' restarts are history; those of sidecars count.
+            allRestarts = sidecarRestarts
+            readContainers(status, conditions, &allRestarts)
+        }
+        restarts = allRestarts.count
+        lastRestart = allRestarts.last
+        guard pod.isDeleting else { return }
+        if status["reason"].string == "NodeLost" {
+            reason = "Unknown"
+        } else if phase != "Succeeded", phase != "Failed" {
+            reason = "Terminating"
+        }
+    }
+
+    private struct RestartCount {
+        var count = 0
+        var last: Timestamp?
+
+        mutating func add(_ container: JSON) {
+            // A count that overflows is none that we wrote.
+            count = count.addingReportingOverflow(container["restartCount"].int ?? 0).partialValue
+            if let time = Timestamp(container["lastState"]["terminated"]["finishedAt"]) { last = max(last ?? time, time) }
+        }
+    }
+
+    /// - Returns: whether an init container is still to end well.
+    private mutating func readInitContainers(
+        _ pod: JSON, _ sidecars: Set<String>, _ all: inout RestartCount, _ ofSidecars: inout RestartCount
+    ) -> Bool {
+        for (index, container) in pod["status"]["initContainerStatuses"].items.enumerated() {
+            let isSidecar = sidecars.contains(container["name"].stringValue)
+            all.add(container)
+            if isSidecar { ofSidecars.add(container) }
+            let terminated = container["state"]["terminated"]
+            if terminated.isObject, (terminated["exitCode"].int ?? 0) == 0 { continue }
+            if isSidecar, container["started"].bool == true {
+                if container["ready"].bool == true { readyContainers += 1 }
+                continue
+            }
+            let waiting = container["state"]["waiting"]["reason"].stringValue
+            if terminated.isObject {
+                reason = "Init:" + Self.ended(terminated)
+            } else if !waiting.isEmpty, waiting != "PodInitializing" {
+                reason = "Init:" + waiting
             } else {
-                summary.reason = "Init:\(index)/\(pod["spec"]["initContainers"].items.count)"
+                reason = "Init:\(index)/\(pod["spec"]["initContainers"].items.count)"
             }
-            isInitializing = true
-            break
+            return true
         }
-        let isInitialized = status["conditions"].items.contains {
-            $0["type"].string == "Initialized" && $0["status"].string == "True"
-        }
-        if !isInitializing || isInitialized {
-            var hasRunning = false
-            for container in status["containerStatuses"].items.reversed() {
-                let state = container["state"]
-                if let waiting = state["waiting"]["reason"].string.nonEmpty {
-                    summary.reason = waiting
-                } else if state["terminated"].isObject {
-                    summary.reason = ended(state["terminated"])
-                } else if container["ready"].bool == true, state["running"].isObject {
-                    hasRunning = true
-                    summary.ready += 1
-                }
-            }
-            if summary.reason == "Completed", hasRunning {
-                let isReady = status["conditions"].items.contains {
-                    $0["type"].string == "Ready" && $0["status"].string == "True"
-                }
-                summary.reason = isReady ? "Running" : "NotReady"
+        return false
+    }
+
+    private mutating func readContainers(_ status: JSON, _ conditions: [JSON], _ restarts: inout RestartCount) {
+        var hasRunning = false
+        for container in status["containerStatuses"].items.reversed() {
+            restarts.add(container)
+            let state = container["state"]
+            if let waiting = state["waiting"]["reason"].string.nonEmpty {
+                reason = waiting
+            } else if state["terminated"].isObject {
+                reason = Self.ended(state["terminated"])
+            } else if container["ready"].bool == true, state["running"].isObject {
+                hasRunning = true
+                readyContainers += 1
             }
         }
-        if pod.isDeleting {
-            summary.reason =
-                status["reason"].string == "NodeLost"
-                ? "Unknown"
-                : ["Succeeded", "Failed"].contains(status["phase"].stringValue) ? summary.reason : "Terminating"
-        }
-        return summary
+        // One that runs on outweighs those that have ended well.
+        if reason == "Completed", hasRunning { reason = Self.isTrue("Ready", conditions) ? "Running" : "NotReady" }
     }
 
     private static func ended(_ terminated: JSON) -> String {
@@ -94,22 +138,7 @@ enum PodColumns {
         return signal != 0 ? "Signal:\(signal)" : "ExitCode:\(terminated["exitCode"].int ?? 0)"
     }
 
-    /// `3 (2m ago)`: how often, and when last.
-    private static func restarts(_ pod: JSON, _ now: Timestamp) -> String {
-        var count = 0
-        var last: Timestamp?
-        for container in pod["status"]["containerStatuses"].items + pod["status"]["initContainerStatuses"].items {
-            count += container["restartCount"].int ?? 0
-            if let text = container["lastState"]["terminated"]["finishedAt"].string, let time = Timestamp(rfc3339: text) {
-                last = max(last ?? time, time)
-            }
-        }
-        guard count > 0, let last else { return String(count) }
-        return "\(count) (\(HumanDuration.text(seconds: Int((now.unixNanos - last.unixNanos) / 1_000_000_000))) ago)"
+    private static func isTrue(_ type: String, _ conditions: [JSON]) -> Bool {
+        conditions.contains { $0["type"].string == type && $0["status"].string == "True" }
     }
-}
-
-extension Optional where Wrapped == String {
-    /// Nil for the empty string too.
-    var nonEmpty: String? { flatMap { $0.isEmpty ? nil : $0 } }
 }

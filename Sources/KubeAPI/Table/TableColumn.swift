@@ -1,11 +1,14 @@
 /// A column of a kind's table, with how its cells are made.
 public struct TableColumn: Sendable {
     public let name: String
-    /// `string`, `integer`, `date`: what `columnDefinitions[].type` says.
+    /// `string`, `integer`, `date`: what `columnDefinitions[].type` says. Kubernetes calls some columns of numbers
+    /// strings.
     public let type: String
+    /// `name` for the column that clients use as the object's name, else empty.
     public let format: String
     /// 0 is always shown, 1 only with -o wide.
     public let priority: Int
+    /// The cell of an object at that time: a string or a number.
     public let cell: @Sendable (JSON, Timestamp) -> JSON
 
     public init(
@@ -22,43 +25,45 @@ public struct TableColumn: Sendable {
     /// The object's name, the first column of every kind.
     static let name = TableColumn("Name", format: "name") { object, _ in .string(object.name) }
     /// How long ago it was made.
-    static let age = TableColumn("Age") { object, now in
-        .string(HumanDuration.since(object["metadata"]["creationTimestamp"].string, now))
-    }
+    static let age = TableColumn("Age") { object, now in .string(since(object["metadata"]["creationTimestamp"], now)) }
 
     static func text(_ name: String, priority: Int = 0, _ cell: @escaping @Sendable (JSON) -> String) -> TableColumn {
         TableColumn(name, priority: priority) { object, _ in .string(cell(object)) }
     }
     static func number(_ name: String, _ cell: @escaping @Sendable (JSON) -> Int) -> TableColumn {
-        TableColumn(name, type: "integer", format: "int32") { object, _ in .int(Int64(cell(object))) }
+        TableColumn(name, type: "integer") { object, _ in .int(Int64(cell(object))) }
     }
-}
-
-/// A stretch of time in two units at most, as kubectl prints ages: `45s`, `3m12s`, `5h`, `12d`.
-public enum HumanDuration {
-    public static func text(seconds: Int) -> String {
-        if seconds < -1 { return "<invalid>" }
-        if seconds < 0 { return "0s" }
-        if seconds < 60 * 2 { return "\(seconds)s" }
-        let minutes = seconds / 60
-        if minutes < 10 { return with(minutes, "m", seconds % 60, "s") }
-        if minutes < 60 * 3 { return "\(minutes)m" }
-        let hours = seconds / 3600
-        if hours < 8 { return with(hours, "h", minutes % 60, "m") }
-        if hours < 48 { return "\(hours)h" }
-        if hours < 24 * 8 { return with(hours / 24, "d", hours % 24, "h") }
-        if hours < 24 * 365 * 2 { return "\(hours / 24)d" }
-        if hours < 24 * 365 * 8 { return with(hours / 24 / 365, "y", hours / 24 % 365, "d") }
-        return "\(hours / 24 / 365)y"
-    }
-
-    private static func with(_ large: Int, _ unit: String, _ small: Int, _ smallUnit: String) -> String {
-        small == 0 ? "\(large)\(unit)" : "\(large)\(unit)\(small)\(smallUnit)"
+    /// Numbers in a column that says string.
+    static func count(_ name: String, _ cell: @escaping @Sendable (JSON) -> Int) -> TableColumn {
+        TableColumn(name) { object, _ in .int(Int64(cell(object))) }
     }
 
     /// The age of a moment; `<unknown>` where there is none.
-    public static func since(_ rfc3339: String?, _ now: Timestamp) -> String {
-        guard let rfc3339, let moment = Timestamp(rfc3339: rfc3339) else { return "<unknown>" }
-        return text(seconds: Int((now.unixNanos - moment.unixNanos) / 1_000_000_000))
+    static func since(_ time: JSON, _ now: Timestamp) -> String {
+        guard let moment = Timestamp(time) else { return "<unknown>" }
+        return (now - moment).humanDescription
     }
+
+    /// At most three, then how many more.
+    static func limited(_ items: [String], count: Int) -> String {
+        items.prefix(3).joined(separator: ",") + (count > 3 ? " + \(count - 3) more..." : "")
+    }
+
+    /// `a=1,b=2`, sorted; `<none>` for none.
+    static func labels(_ map: JSON) -> String {
+        let pairs = map.stringMap.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
+        return pairs.isEmpty ? "<none>" : pairs.joined(separator: ",")
+    }
+}
+
+extension JSON {
+    /// The text of a cell; `placeholder` where there is none.
+    func cell(_ placeholder: String) -> String {
+        if case .string(let text) = self, !text.isEmpty { text } else { placeholder }
+    }
+}
+
+extension Optional where Wrapped == String {
+    /// Nil for the empty string too.
+    var nonEmpty: String? { flatMap { $0.isEmpty ? nil : $0 } }
 }

@@ -12,7 +12,8 @@ public enum TablePrinter {
             type.columns.map { column in
                 [
                     "name": .string(column.name), "type": .string(column.type), "format": .string(column.format),
-                    "description": .string(""), "priority": .int(Int64(column.priority)),
+                    "description": .string(Descriptions.column(type.path.kind, column.name)),
+                    "priority": .int(Int64(column.priority)),
                 ]
             })
     }
@@ -20,12 +21,23 @@ public enum TablePrinter {
     /// One row. `object` needs kind and apiVersion only for `includeObject=Object`.
     public static func row(_ type: ResourceType, _ object: JSON, include: IncludedObject, now: Timestamp = .now()) -> JSON {
         var row: JSON = ["cells": .array(type.columns.map { $0.cell(object, now) })]
+        if type.path == .pods, let condition = podCondition(object) { row["conditions"] = [condition] }
         switch include {
-        case .none: break
+        case .none: row["object"] = .null
         case .metadata: row["object"] = partialMetadata(object)
         case .object: row["object"] = object
         }
         return row
+    }
+
+    /// Pods that have ended are marked, so that clients may leave them out.
+    private static func podCondition(_ pod: JSON) -> JSON? {
+        let phase = pod["status"]["phase"].stringValue
+        guard phase == "Succeeded" || phase == "Failed" else { return nil }
+        return [
+            "type": "Completed", "status": "True", "reason": .string(phase),
+            "message": phase == "Failed" ? "The pod failed." : "The pod has completed successfully.",
+        ]
     }
 
     /// A Table of objects; `metadata` is that of the list (resourceVersion, continue, remainingItemCount). Without

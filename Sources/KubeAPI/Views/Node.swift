@@ -6,6 +6,11 @@ public struct Node: ResourceView {
     public var spec: JSON { json["spec"] }
     public var status: JSON { json["status"] }
     public var podCIDR: String? { spec["podCIDR"].string.nonEmpty }
+    /// One range for each family.
+    public var podCIDRs: [String] {
+        let all = spec["podCIDRs"].items.compactMap(\.string)
+        return all.isEmpty ? podCIDR.map { [$0] } ?? [] : all
+    }
     public var isUnschedulable: Bool { spec["unschedulable"].bool ?? false }
     public var taints: [JSON] { spec["taints"].items }
     public var isReady: Bool { condition("Ready")?["status"].string == "True" }
@@ -15,12 +20,6 @@ public struct Node: ResourceView {
         status["addresses"].items.first { $0["type"].string == type }?["address"].string
     }
     /// What pods may use in all.
-    public var allocatable: [String: Quantity] { Self.quantities(status["allocatable"]) }
-    public var capacity: [String: Quantity] { Self.quantities(status["capacity"]) }
-
-    private static func quantities(_ map: JSON) -> [String: Quantity] {
-        var result: [String: Quantity] = [:]
-        for (name, value) in map.object ?? JSONObject() { result[name] = Quantity(value) }
-        return result
-    }
+    public var allocatable: [String: Quantity] { status["allocatable"].quantities }
+    public var capacity: [String: Quantity] { status["capacity"].quantities }
 }

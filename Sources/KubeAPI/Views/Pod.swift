@@ -15,7 +15,26 @@ public struct Pod: ResourceView {
     }
     public var containers: [Container] { spec["containers"].items.map(Container.init) }
     public var initContainers: [Container] { spec["initContainers"].items.map(Container.init) }
+    /// By the name in the spec, init containers included.
+    public func container(_ name: String) -> Container? {
+        containers.first { $0.name == name } ?? initContainers.first { $0.name == name }
+    }
+    public var volumes: [Volume] { spec["volumes"].items.map(Volume.init) }
+    public var containerStatuses: [ContainerStatus] { status["containerStatuses"].items.map(ContainerStatus.init) }
+    public var initContainerStatuses: [ContainerStatus] {
+        status["initContainerStatuses"].items.map(ContainerStatus.init)
+    }
     public var hostNetwork: Bool { spec["hostNetwork"].bool ?? false }
+    public var hostPID: Bool { spec["hostPID"].bool ?? false }
+    public var hostIPC: Bool { spec["hostIPC"].bool ?? false }
+    public var shareProcessNamespace: Bool { spec["shareProcessNamespace"].bool ?? false }
+    public var serviceAccountName: String { spec["serviceAccountName"].string.nonEmpty ?? "default" }
+    /// Larger is more important.
+    public var priority: Int { spec["priority"].int ?? 0 }
+    /// `Guaranteed`, `Burstable` or `BestEffort`, as the API server found it; empty before.
+    public var qosClass: String { status["qosClass"].stringValue }
+    /// Seconds after its start at which the pod is stopped; nil for never.
+    public var activeDeadlineSeconds: Int? { spec["activeDeadlineSeconds"].int }
     public var restartPolicy: String { spec["restartPolicy"].string ?? "Always" }
     public var schedulerName: String { spec["schedulerName"].string ?? "default-scheduler" }
     public var nodeSelector: [String: String] { spec["nodeSelector"].stringMap }
@@ -32,8 +51,12 @@ public struct Pod: ResourceView {
     /// The condition of that type.
     public func condition(_ type: String) -> JSON? { status["conditions"].items.first { $0["type"].string == type } }
 
+    /// The condition of that type says True.
+    public func isTrue(_ type: String) -> Bool { condition(type)?["status"].string == "True" }
+
     /// What the pod asks for: the larger of the sum of its containers and of each init container, plus overhead.
-    /// Sidecars (init containers with restartPolicy Always) count with the containers.
+    /// Sidecars (init containers with restartPolicy Always) count with the containers. What the pod asks for as a whole
+    /// (`spec.resources`) stands in place of the sum.
     public var requests: [String: Quantity] {
         var sum: [String: Quantity] = [:]
         for container in containers { Self.add(container.requests, to: &sum) }
@@ -51,6 +74,9 @@ public struct Pod: ResourceView {
             }
         }
         Self.raise(&sum, to: largest)
+        for (name, value) in spec["resources"]["requests"].object ?? JSONObject() where Self.isPodLevel(name) {
+            if let quantity = Quantity(value) { sum[name] = quantity }
+        }
         for (name, value) in spec["overhead"].object ?? JSONObject() {
             if let quantity = Quantity(value) { Self.add([name: quantity], to: &sum) }
         }
@@ -67,47 +93,15 @@ public struct Pod: ResourceView {
         }
     }
 
+    /// What may be asked for by a pod as a whole.
+    private static func isPodLevel(_ name: String) -> Bool {
+        name == "cpu" || name == "memory" || name.hasPrefix("hugepages-")
+    }
+
     private static func add(_ amounts: [String: Quantity], to sum: inout [String: Quantity]) {
         for (name, amount) in amounts { sum[name] = sum[name].map { $0 + amount } ?? amount }
     }
     private static func raise(_ sum: inout [String: Quantity], to floor: [String: Quantity]) {
         for (name, amount) in floor { sum[name] = max(sum[name] ?? amount, amount) }
     }
-}
-
-/// A container of a pod.
-public struct Container: Sendable {
-    public var json: JSON
-    public init(_ json: JSON) { self.json = json }
-
-    public var name: String { json["name"].stringValue }
-    public var image: String { json["image"].stringValue }
-    public var command: [String] { json["command"].items.compactMap(\.string) }
-    public var args: [String] { json["args"].items.compactMap(\.string) }
-    public var ports: [JSON] { json["ports"].items }
-    public var env: [JSON] { json["env"].items }
-    public var volumeMounts: [JSON] { json["volumeMounts"].items }
-    public var imagePullPolicy: String { json["imagePullPolicy"].string ?? "IfNotPresent" }
-    /// An init container that runs beside the others (restartPolicy Always).
-    public var isSidecar: Bool { json["restartPolicy"].string == "Always" }
-    public var requests: [String: Quantity] { Self.quantities(json["resources"]["requests"]) }
-    public var limits: [String: Quantity] { Self.quantities(json["resources"]["limits"]) }
-
-    private static func quantities(_ map: JSON) -> [String: Quantity] {
-        var result: [String: Quantity] = [:]
-        for (name, value) in map.object ?? JSONObject() { result[name] = Quantity(value) }
-        return result
-    }
-}
-
-/// What is known of a container.
-public struct ContainerStatus: Sendable {
-    public var json: JSON
-    public init(_ json: JSON) { self.json = json }
-
-    public var name: String { json["name"].stringValue }
-    public var isReady: Bool { json["ready"].bool ?? false }
-    public var restartCount: Int { json["restartCount"].int ?? 0 }
-    public var containerID: String { json["containerID"].stringValue }
-    public var state: JSON { json["state"] }
 }

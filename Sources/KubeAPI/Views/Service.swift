@@ -24,51 +24,17 @@ public struct Service: ResourceView {
         json["status"]["loadBalancer"]["ingress"].items.compactMap { $0["ip"].string }
     }
     public var publishNotReadyAddresses: Bool { spec["publishNotReadyAddresses"].bool ?? false }
+    /// Addresses of any kind at which the service is reached; `None` is none.
+    public var virtualIPs: [String] { clusterIPs.filter { $0 != "None" } + externalIPs + loadBalancerIPs }
+    /// Connections from inside go to endpoints of the same node alone.
+    public var isInternalTrafficLocal: Bool { spec["internalTrafficPolicy"].string == "Local" }
+    /// Connections from outside go to endpoints of the same node alone.
+    public var isExternalTrafficLocal: Bool { spec["externalTrafficPolicy"].string == "Local" }
+    /// `IPv4`, `IPv6`: what was asked for or given.
+    public var ipFamilies: [String] { spec["ipFamilies"].items.compactMap(\.string) }
     /// Seconds for which a client keeps its endpoint; nil without affinity.
     public var affinitySeconds: Int? {
         guard spec["sessionAffinity"].string == "ClientIP" else { return nil }
         return spec["sessionAffinityConfig"]["clientIP"]["timeoutSeconds"].int ?? 10800
     }
-}
-
-/// A port of a service.
-public struct ServicePort: Sendable {
-    public var json: JSON
-    public init(_ json: JSON) { self.json = json }
-
-    public var name: String { json["name"].stringValue }
-    public var port: Int { json["port"].int ?? 0 }
-    public var nodePort: Int { json["nodePort"].int ?? 0 }
-    /// `TCP`, `UDP` or `SCTP`.
-    public var proto: String { json["protocol"].string ?? "TCP" }
-    /// A number or the name of a container's port.
-    public var targetPort: JSON { json["targetPort"] }
-}
-
-/// A part of a service's addresses.
-public struct EndpointSlice: ResourceView {
-    public var json: JSON
-    public init(_ json: JSON) { self.json = json }
-
-    /// The service's name; nil for a slice that belongs to none.
-    public var serviceName: String? { json.labels["kubernetes.io/service-name"] }
-    /// `IPv4`, `IPv6` or `FQDN`.
-    public var addressType: String { json["addressType"].stringValue }
-    public var endpoints: [Endpoint] { json["endpoints"].items.map(Endpoint.init) }
-    public var ports: [JSON] { json["ports"].items }
-}
-
-/// One address of a slice, with its state.
-public struct Endpoint: Sendable {
-    public var json: JSON
-    public init(_ json: JSON) { self.json = json }
-
-    public var addresses: [String] { json["addresses"].items.compactMap(\.string) }
-    public var address: String { json["addresses"][0].stringValue }
-    /// Unknown counts as ready.
-    public var isReady: Bool { json["conditions"]["ready"].bool ?? true }
-    /// Unknown counts as ready is.
-    public var isServing: Bool { json["conditions"]["serving"].bool ?? isReady }
-    public var isTerminating: Bool { json["conditions"]["terminating"].bool ?? false }
-    public var nodeName: String { json["nodeName"].stringValue }
 }

@@ -1,0 +1,100 @@
+extension Schema {
+    /// Brings a tree without type errors into the form in which Kubernetes writes it back: nulls and empty values that
+    /// its types leave out are removed, quantities, times and null elements get their one spelling. Thus stored objects
+    /// compare by their bytes.
+    public func normalize(_ value: inout JSON) {
+        guard case .object(var object) = value else { return }
+        value = .null  // gives up the reference, so that members change in place
+        var hasRemovals = false
+        for position in object.members.indices {
+            guard let field = field(object.members[position].key) else { continue }
+            Self.normalize(&object.members[position].value, field)
+            if object.members[position].value.isNull { hasRemovals = true }
+        }
+        if hasRemovals { object.removeAll { $0.value.isNull } }
+        value = .object(object)
+    }
+
+    /// Makes what is to be left out null.
+    private static func normalize(_ value: inout JSON, _ field: Field) {
+        switch (field.shape, value) {
+        case (_, .null):
+            return
+        case (.single, _):
+            single(&value, field)
+            if field.omitsEmpty, !field.isPointer, value.isZero { value = .null }
+        case (.list, .array(var elements)):
+            value = .null
+            guard !elements.isEmpty || !field.omitsEmpty else { return }
+            for index in elements.indices { element(&elements[index], field) }
+            value = .array(elements)
+        case (.map, .object(var entries)), (.mapOfLists, .object(var entries)):
+            value = .null
+            guard !entries.isEmpty || !field.omitsEmpty else { return }
+            if field.shape == .map { entries.mutateValues { _, entry in element(&entry, field) } }
+            value = .object(entries)
+        default:
+            return
+        }
+    }
+
+    /// Go has no null among the elements of a list or map of plain values.
+    private static func element(_ value: inout JSON, _ field: Field) {
+        if value.isNull { value = field.form.zero } else { single(&value, field) }
+    }
+
+    private static func single(_ value: inout JSON, _ field: Field) {
+        switch field.form {
+        case .object(let schema):
+            schema.normalize(&value)
+        case .quantity:
+            if let quantity = Quantity(value) { value = .string(quantity.description) }
+        case .time:
+            guard let text = value.string, !text.hasCanonicalTime(length: 20), let time = Timestamp(rfc3339: text) else {
+                return
+            }
+            value = .string(time.rfc3339)
+        case .microTime:
+            guard let text = value.string, !text.hasCanonicalTime(length: 27), let time = Timestamp(rfc3339: text) else {
+                return
+            }
+            value = .string(time.micro)
+        default:
+            return
+        }
+    }
+}
+
+extension Schema.Form {
+    /// What stands for a missing value among the elements of a list or map.
+    var zero: JSON {
+        switch self {
+        case .bool: false
+        case .int32, .int64, .float64, .intOrString: 0
+        case .quantity: "0"
+        case .object: .emptyObject
+        case .raw, .time, .microTime: .null
+        case .string, .bytes, .duration, .enumeration: ""
+        }
+    }
+}
+
+extension JSON {
+    /// What Go's `omitempty` leaves out; objects stay, being structs.
+    var isZero: Bool {
+        switch self {
+        case .null: true
+        case .bool(let value): !value
+        case .int(let value): value == 0
+        case .double(let value): value == 0
+        case .string(let value): value.isEmpty
+        case .array(let value): value.isEmpty
+        case .object: false
+        }
+    }
+}
+
+extension String {
+    /// Whether a valid time is in UTC and has just as many digits as it is written with.
+    fileprivate func hasCanonicalTime(length: Int) -> Bool { utf8.count == length && utf8.last == UInt8(ascii: "Z") }
+}

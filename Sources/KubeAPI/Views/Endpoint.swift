@@ -1,0 +1,14 @@
+/// One address of a slice, with its state.
+public struct Endpoint: Sendable {
+    public var json: JSON
+    public init(_ json: JSON) { self.json = json }
+
+    public var addresses: [String] { json["addresses"].items.compactMap(\.string) }
+    public var address: String { json["addresses"][0].stringValue }
+    /// Unknown counts as ready.
+    public var isReady: Bool { json["conditions"]["ready"].bool ?? true }
+    /// Unknown counts as ready is.
+    public var isServing: Bool { json["conditions"]["serving"].bool ?? isReady }
+    public var isTerminating: Bool { json["conditions"]["terminating"].bool ?? false }
+    public var nodeName: String { json["nodeName"].stringValue }
+}
