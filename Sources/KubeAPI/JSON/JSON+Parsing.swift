@@ -45,4 +45,16 @@ extension JSON {
         duplicates = found
         return try result.get()
     }
+
+    /// Where members come, by their paths: the first two places of each in a text that has been parsed.
+    static func places(of paths: Set<String>, in bytes: [UInt8]) -> [String: [Int]] {
+        bytes.withUnsafeBytes { buffer in
+            guard let base = buffer.baseAddress else { return [:] }
+            var parser = JSONParser(
+                base: base.assumingMemoryBound(to: UInt8.self), count: buffer.count, collectsDuplicates: true,
+                watched: paths)
+            _ = try? parser.parseText()  // what came before an error counts
+            return parser.places
+        }
+    }
 }

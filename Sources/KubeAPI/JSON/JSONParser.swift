@@ -28,11 +28,15 @@ struct JSONParser: ~Copyable {
     private(set) var duplicates: [String] = []
     /// As many as Kubernetes' strict decoding reports.
     static let maxDuplicates = 100
+    /// Paths whose places are asked for, and where they came: the first two places of each.
+    private let watched: Set<String>
+    private(set) var places: [String: [Int]] = [:]
 
-    init(base: UnsafePointer<UInt8>, count: Int, collectsDuplicates: Bool) {
+    init(base: UnsafePointer<UInt8>, count: Int, collectsDuplicates: Bool, watched: Set<String> = []) {
         self.base = base
         self.end = count
         self.tracksPath = collectsDuplicates
+        self.watched = watched
     }
 
     /// Parses the whole text as one value.
@@ -50,18 +54,32 @@ struct JSONParser: ~Copyable {
     /// The error for the byte at the current position, or for the end of the text.
     private func unexpected(_ context: String) -> JSONError {
         guard position < end else { return endOfInput() }
-        let byte = base[position]
-        let shown: String =
-            switch byte {
-            case UInt8(ascii: "'"): #"'\''"#
-            case UInt8(ascii: "\""): "'\"'"
-            case UInt8(ascii: "\n"): #"'\n'"#
-            case UInt8(ascii: "\r"): #"'\r'"#
-            case UInt8(ascii: "\t"): #"'\t'"#
-            case 0x20..<0x7f: "'\(Character(UnicodeScalar(byte)))'"
-            default: "'\\x" + (byte < 16 ? "0" : "") + String(byte, radix: 16) + "'"
-            }
-        return JSONError("invalid character \(shown) \(context)", offset: position)
+        return JSONError("invalid character \(Self.quoted(base[position])) \(context)", offset: position)
+    }
+
+    /// The same within a literal, number or escape: there Go takes the end of the text for a space.
+    private func unexpectedInside(_ context: String) -> JSONError {
+        guard position < end else { return JSONError("invalid character ' ' \(context)", offset: end) }
+        return unexpected(context)
+    }
+
+    /// A byte as Go prints it: the character of that number, whatever text it was part of.
+    private static func quoted(_ byte: UInt8) -> String {
+        switch byte {
+        case UInt8(ascii: "'"): #"'\''"#
+        case UInt8(ascii: "\""): "'\"'"
+        case UInt8(ascii: "\\"): #"'\\'"#
+        case 0x07: #"'\a'"#
+        case 0x08: #"'\b'"#
+        case 0x0c: #"'\f'"#
+        case 0x0a: #"'\n'"#
+        case 0x0d: #"'\r'"#
+        case 0x09: #"'\t'"#
+        case 0x0b: #"'\v'"#
+        case 0x20..<0x7f, 0xa1..<0xad, 0xae...0xff: "'\(Character(UnicodeScalar(byte)))'"
+        case 0x80...0xff: "'\\u00\(String(byte, radix: 16))'"
+        default: "'\\x" + (byte < 16 ? "0" : "") + String(byte, radix: 16) + "'"
+        }
     }
 
     // MARK: Values
@@ -104,7 +122,7 @@ struct JSONParser: ~Copyable {
         while matched < count {
             let expected = literal.utf8Start[matched]
             guard position < end, base[position] == expected else {
-                throw unexpected("in literal \(literal) (expecting '\(Character(UnicodeScalar(expected)))')")
+                throw unexpectedInside("in literal \(literal) (expecting '\(Character(UnicodeScalar(expected)))')")
             }
             position &+= 1
             matched &+= 1
@@ -183,6 +201,7 @@ struct JSONParser: ~Copyable {
             if tracksPath {
                 path.append(.member(key))
                 if earlier != nil, duplicates.count < Self.maxDuplicates { duplicates.append(pathText) }
+                if !watched.isEmpty { watch() }
             }
             let value = try parseValue()
             if tracksPath { path.removeLast() }
@@ -212,6 +231,12 @@ struct JSONParser: ~Copyable {
                 throw unexpected("after object key:value pair")
             }
         }
+    }
+
+    private mutating func watch() {
+        let path = pathText
+        guard watched.contains(path), (places[path]?.count ?? 0) < 2 else { return }
+        places[path, default: []].append(position)
     }
 
     private var pathText: String {
@@ -336,7 +361,7 @@ struct JSONParser: ~Copyable {
     }
 
     private mutating func parseEscape(into buffer: inout [UInt8]) throws(JSONError) {
-        guard position < end else { throw endOfInput() }
+        guard position < end else { throw unexpectedInside("in string escape code") }
         let byte = base[position]
         switch byte {
         case 0x22, 0x5c, 0x2f: buffer.append(byte)
@@ -371,7 +396,7 @@ struct JSONParser: ~Copyable {
     private mutating func parseHex4() throws(JSONError) -> UInt32 {
         var value: UInt32 = 0
         for _ in 0..<4 {
-            guard position < end else { throw endOfInput() }
+            guard position < end else { throw unexpectedInside("in \\u hexadecimal character escape") }
             let digit: UInt8
             switch base[position] {
             case let byte where byte &- 0x30 < 10: digit = byte &- 0x30
@@ -393,7 +418,7 @@ struct JSONParser: ~Copyable {
         let start = position
         let isNegative = base[position] == UInt8(ascii: "-")
         if isNegative { position &+= 1 }
-        guard isDigit else { throw unexpected("in numeric literal") }
+        guard isDigit else { throw unexpectedInside("in numeric literal") }
         var magnitude: UInt64 = 0
         var isInteger = true
         if base[position] == UInt8(ascii: "0") {
@@ -410,7 +435,7 @@ struct JSONParser: ~Copyable {
         if position < end, base[position] == UInt8(ascii: ".") {
             isInteger = false
             position &+= 1
-            guard isDigit else { throw unexpected("after decimal point in numeric literal") }
+            guard isDigit else { throw unexpectedInside("after decimal point in numeric literal") }
             while isDigit { position &+= 1 }
         }
         if position < end, base[position] | 0x20 == UInt8(ascii: "e") {
@@ -419,7 +444,7 @@ struct JSONParser: ~Copyable {
             if position < end, base[position] == UInt8(ascii: "+") || base[position] == UInt8(ascii: "-") {
                 position &+= 1
             }
-            guard isDigit else { throw unexpected("in exponent of numeric literal") }
+            guard isDigit else { throw unexpectedInside("in exponent of numeric literal") }
             while isDigit { position &+= 1 }
         }
         if isInteger {

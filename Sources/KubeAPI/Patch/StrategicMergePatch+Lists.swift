@@ -24,7 +24,7 @@ extension StrategicMergePatch {
                 let key = try Self.key(element, mergeKey)
                 kept.removeAll { $0[mergeKey].isNull ? false : identity($0[mergeKey]) == key }
             case let other?:
-                throw .badRequest("unknown patch type: \(other.goDescription) in map: \(element.goDescription)")
+                throw .badRequest("unknown patch type: \(other.goText) in map: \(element.goDescription)")
             }
         }
         if isReplaced { return changes.map(cleaned) }
@@ -81,18 +81,38 @@ extension StrategicMergePatch {
             }
             try check(elements, follow: order, mergeKey: mergeKey)
         }
+        var server = original?.array ?? []
         let merged: [JSON]
         switch (original?.array, change?.array) {
         case (nil, nil): return false
         case (let elements?, nil): merged = elements
         case (nil, let elements?): merged = elements.filter { !isDeletion($0) }.map(cleaned)
         case (let before?, let elements?):
-            merged =
-                field?.patchStrategy.contains(.merge) == true
-                ? try mergeList(before, elements, mergeKey: mergeKey, scope.inside(name)) : elements.map(cleaned)
+            guard field?.patchStrategy.contains(.merge) == true else {
+                merged = elements.map(cleaned)
+                break
+            }
+            merged = try mergeList(before, elements, mergeKey: mergeKey, scope.inside(name))
+            if let mergeKey { server = try afterDeletions(before, elements, mergeKey: mergeKey) }
         }
-        result[name] = .array(try arrange(merged, by: order, server: original?.array ?? [], mergeKey: mergeKey))
+        result[name] = .array(try arrange(merged, by: order, server: server, mergeKey: mergeKey))
         return true
+    }
+
+    /// The server's order as Kubernetes sees it afterwards: it deletes in place and appends, so that what is added takes
+    /// the places of what was deleted, and counts as the server's.
+    private static func afterDeletions(
+        _ before: [JSON], _ patch: [JSON], mergeKey: String
+    ) throws(StatusError) -> [JSON] {
+        var deleted: Set<String> = []
+        for element in patch where isDeletion(element) { deleted.insert(try key(element, mergeKey)) }
+        guard !deleted.isEmpty else { return before }
+        let kept = before.filter { $0[mergeKey].isNull || !deleted.contains(identity($0[mergeKey])) }
+        let known = Set(kept.map { identity($0[mergeKey]) })
+        let added = patch.filter {
+            $0.object?.contains(Directive.patch) != true && !known.contains(identity($0[mergeKey]))
+        }
+        return kept + added.prefix(before.count - kept.count)
     }
 
     /// The patch must have its elements in the order that it asks for.
@@ -179,6 +199,15 @@ extension JSON {
             "map["
                 + object.sorted { $0.key < $1.key }.map { "\($0.key):\($0.value.goDescription)" }
                 .joined(separator: " ") + "]"
+        }
+    }
+
+    /// As Go prints a value where it expects a text (`%s`).
+    var goText: String {
+        switch self {
+        case .null: "%!s(<nil>)"
+        case .bool, .int, .double: "%!s(\(goTypeName)=\(goDescription))"
+        default: goDescription
         }
     }
 

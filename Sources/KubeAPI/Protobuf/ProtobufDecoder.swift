@@ -48,7 +48,8 @@ public enum ProtobufDecoder {
         guard let schema = scheme.schema(apiVersion: apiVersion, kind: kind) else {
             throw Malformed("no kind \"\(kind)\" is registered for version \"\(apiVersion)\"")
         }
-        var object = try message(&raw, schema, depth: 0).object ?? JSONObject()
+        var object = JSONObject()
+        try message(&raw, schema, depth: 0, into: &object)
         object["apiVersion"] = .string(apiVersion)
         object["kind"] = .string(kind)
         return .object(object)
@@ -59,15 +60,16 @@ public enum ProtobufDecoder {
         init(_ what: String) { self.what = what }
     }
 
-    private static func message(_ reader: inout Reader, _ schema: Schema, depth: Int) throws(Malformed) -> JSON {
+    /// Reads fields into an object. A field that comes again is merged, as the wire format has it.
+    private static func message(
+        _ reader: inout Reader, _ schema: Schema, depth: Int, into object: inout JSONObject
+    ) throws(Malformed) {
         guard depth < maxDepth else { throw Malformed("messages nest deeper than \(maxDepth)") }
-        var object = JSONObject()
         let contents = schema.contents
         while let (number, wire) = try reader.nextTag() {
             if wire == 2, let inner = contents.inlined[number] {
                 var nested = try reader.message()
-                let value = try message(&nested, inner, depth: depth + 1)
-                for (name, member) in value.object ?? JSONObject() { object[name] = member }
+                try message(&nested, inner, depth: depth + 1, into: &object)
                 continue
             }
             guard let field = contents.byNumber[number] else {
@@ -75,9 +77,16 @@ public enum ProtobufDecoder {
                 continue
             }
             switch field.shape {
+            case .single where field.schema != nil && wire == 2:
+                guard let inner = field.schema else { continue }
+                var nested = try reader.message()
+                var value = object[field.name]?.object ?? JSONObject()
+                object[field.name] = JSON.null  // gives up the reference, so that members change in place
+                try message(&nested, inner, depth: depth + 1, into: &value)
+                object[field.name] = .object(value)
             case .single:
                 let value = try single(&reader, wire, field, schema, depth: depth)
-                if field.omitsEmpty, !field.isPointer, value.isZero {
+                if field.leavesOut(value) {
                     object.removeValue(field.name)
                 } else {
                     object[field.name] = value
@@ -121,7 +130,6 @@ public enum ProtobufDecoder {
                 object[field.name] = .object(entries)
             }
         }
-        return .object(object)
     }
 
     private static func single(
@@ -136,6 +144,8 @@ public enum ProtobufDecoder {
         case (.bytes, 2): return .string(Base64.encode(try reader.bytes()))
         case (.time, 2), (.microTime, 2):
             var nested = try reader.message()
+            // Nothing at all is Go's zero time, which JSON has as null; the start of 1970 has its zeros written.
+            if nested.isAtEnd { return .null }
             var seconds: Int64 = 0
             var nanos: Int64 = 0
             while let (number, wire) = try nested.nextTag() {
@@ -145,13 +155,14 @@ public enum ProtobufDecoder {
                 default: try nested.skip(wire)
                 }
             }
-            // An empty message is Go's zero time, which JSON has as null; so is what no calendar of ours can hold.
-            let (scaled, overflow) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-            guard seconds != 0 || nanos != 0, !overflow, (0..<1_000_000_000).contains(nanos),
-                case let (total, overflow) = scaled.addingReportingOverflow(nanos), !overflow
-            else { return .null }
-            let time = Timestamp(unixNanos: total)
-            return .string(field.form == .time ? time.rfc3339 : time.micro)
+            // As Go does, nanoseconds are taken for more or less than a second too.
+            var (whole, rest) = nanos.quotientAndRemainder(dividingBy: 1_000_000_000)
+            if rest < 0 { (whole, rest) = (whole - 1, rest + 1_000_000_000) }
+            let (sum, isOver) = seconds.addingReportingOverflow(whole)
+            guard !isOver else { return .null }
+            // A year without four digits has no JSON form.
+            let time = WrittenTime(seconds: sum, nanos: rest)
+            return JSON(time.isZero ? nil : time.text(fractionDigits: field.form == .time ? 0 : 6))
         case (.quantity, 2):
             var nested = try reader.message()
             var text = ""
@@ -197,7 +208,9 @@ public enum ProtobufDecoder {
             return value
         case (.object(let inner), 2):
             var nested = try reader.message()
-            return try message(&nested, inner, depth: depth + 1)
+            var value = JSONObject()
+            try message(&nested, inner, depth: depth + 1, into: &value)
+            return .object(value)
         default:
             throw Malformed("field \(schema.goName).\(field.name) has wire type \(wire)")
         }

@@ -26,42 +26,67 @@ public enum Base64 {
 
     /// Nil where the text is not base64. Line breaks are skipped, as Go's decoder does.
     public static func decode(_ text: String) -> [UInt8]? {
-        var out: [UInt8] = []
-        out.reserveCapacity(text.utf8.count / 4 * 3)
-        var group: UInt32 = 0
-        var count = 0
-        var padding = 0
-        for character in text.utf8 where character != 0x0a && character != 0x0d {
-            if character == UInt8(ascii: "=") {
-                padding += 1
-                continue
-            }
-            let value = values[Int(character)]
-            guard value != 0xff, padding == 0 else { return nil }
-            group = group << 6 | UInt32(value)
-            count += 1
-            if count % 4 == 0 {
-                out += [UInt8(truncatingIfNeeded: group >> 16), UInt8(truncatingIfNeeded: group >> 8), UInt8(truncatingIfNeeded: group)]
-                group = 0
-            }
+        switch scan(text) {
+        case .success(let bytes): bytes
+        case .failure: nil
         }
-        guard (count + padding) % 4 == 0, padding <= 2 else { return nil }
-        switch count % 4 {
-        case 0: return padding == 0 ? out : nil
-        case 2: out.append(UInt8(truncatingIfNeeded: group >> 4))
-        case 3: out += [UInt8(truncatingIfNeeded: group >> 10), UInt8(truncatingIfNeeded: group >> 2)]
-        default: return nil
-        }
-        return out
     }
 
-    /// The position of the first byte that is wrong, nil for base64.
+    /// The position that Go's decoder complains of; nil for base64.
     static func firstIllegal(_ text: String) -> Int? {
-        if decode(text) != nil { return nil }
-        let bytes = text.utf8
-        for (position, byte) in bytes.enumerated() where byte != 0x0a && byte != 0x0d && values[Int(byte)] == 0xff {
-            if byte != UInt8(ascii: "=") || position + 2 < bytes.count { return position }
+        switch scan(text) {
+        case .success: nil
+        case .failure(let illegal): illegal.position
         }
-        return bytes.count
+    }
+
+    private struct Illegal: Error {
+        let position: Int
+    }
+
+    private static func scan(_ text: String) -> Result<[UInt8], Illegal> {
+        var text = text
+        return text.withUTF8 { bytes in
+            var out: [UInt8] = []
+            out.reserveCapacity(bytes.count / 4 * 3)
+            var group: UInt32 = 0
+            var count = 0  // characters of the group
+            var position = 0
+            func skipLines() {
+                while position < bytes.count, bytes[position] == 0x0a || bytes[position] == 0x0d { position += 1 }
+            }
+            while true {
+                skipLines()
+                guard position < bytes.count else { break }
+                let value = values[Int(bytes[position])]
+                guard value == 0xff else {
+                    position += 1
+                    group = group << 6 | UInt32(value)
+                    count += 1
+                    if count == 4 {
+                        out.append(UInt8(truncatingIfNeeded: group >> 16))
+                        out.append(UInt8(truncatingIfNeeded: group >> 8))
+                        out.append(UInt8(truncatingIfNeeded: group))
+                        (group, count) = (0, 0)
+                    }
+                    continue
+                }
+                guard bytes[position] == UInt8(ascii: "="), count >= 2 else { return .failure(Illegal(position: position)) }
+                position += 1
+                if count == 2 {
+                    skipLines()
+                    guard position < bytes.count else { return .failure(Illegal(position: bytes.count)) }
+                    guard bytes[position] == UInt8(ascii: "=") else { return .failure(Illegal(position: position - 1)) }
+                    position += 1
+                    out.append(UInt8(truncatingIfNeeded: group >> 4))
+                } else {
+                    out.append(UInt8(truncatingIfNeeded: group >> 10))
+                    out.append(UInt8(truncatingIfNeeded: group >> 2))
+                }
+                skipLines()
+                return position < bytes.count ? .failure(Illegal(position: position)) : .success(out)
+            }
+            return count == 0 ? .success(out) : .failure(Illegal(position: position - count))
+        }
     }
 }

@@ -44,6 +44,7 @@ enum PodDefaults {
 
     /// `Always` for the tag `latest`, named or implied; else `IfNotPresent`.
     static func pullPolicy(image: String) -> String {
+        guard !image.isEmpty else { return "IfNotPresent" }
         let parts = image.split(separator: "@", maxSplits: 1, omittingEmptySubsequences: false)
         let path = parts[0].split(separator: "/", omittingEmptySubsequences: false).last ?? ""
         guard let colon = path.lastIndex(of: ":") else { return parts.count > 1 ? "IfNotPresent" : "Always" }

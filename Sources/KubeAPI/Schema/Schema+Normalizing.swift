@@ -22,7 +22,7 @@ extension Schema {
             return
         case (.single, _):
             single(&value, field)
-            if field.omitsEmpty, !field.isPointer, value.isZero { value = .null }
+            if field.leavesOut(value) { value = .null }
         case (.list, .array(var elements)):
             value = .null
             guard !elements.isEmpty || !field.omitsEmpty else { return }
@@ -48,20 +48,42 @@ extension Schema {
         case .object(let schema):
             schema.normalize(&value)
         case .quantity:
-            if let quantity = Quantity(value) { value = .string(quantity.description) }
+            if let text = value.string ?? Quantity(value)?.description, let stored = Quantity.storedText(text) {
+                value = .string(stored)
+            }
         case .time:
-            guard let text = value.string, !text.hasCanonicalTime(length: 20), let time = Timestamp(rfc3339: text) else {
-                return
-            }
-            value = .string(time.rfc3339)
+            time(&value, .seconds)
         case .microTime:
-            guard let text = value.string, !text.hasCanonicalTime(length: 27), let time = Timestamp(rfc3339: text) else {
-                return
-            }
-            value = .string(time.micro)
+            time(&value, .micro)
         default:
             return
         }
+    }
+
+    private static func time(_ value: inout JSON, _ layout: WrittenTime.Layout) {
+        guard let text = value.string else { return }
+        // Most are canonical already, which their length tells.
+        let length = 20 + (layout == .micro ? 7 : 0)
+        if text.utf8.count == length, text.utf8.last == UInt8(ascii: "Z"), !text.hasPrefix("0001") { return }
+        do {
+            let time = try WrittenTime.read(text, layout)
+            if time.isZero {
+                value = .null
+            } else if let canonical = time.text(fractionDigits: layout.fractionDigits), canonical != text {
+                value = .string(canonical)
+            }
+        } catch {
+            // What is no time is `typeErrors`' to refuse.
+        }
+    }
+}
+
+extension Schema.Field {
+    /// Whether Go's types leave the value out. Structs are always written, and a number or text is a struct to them.
+    func leavesOut(_ value: JSON) -> Bool {
+        guard omitsEmpty, !isPointer, value.isZero else { return value.isNull }
+        if case .intOrString = form { return false }
+        return true
     }
 }
 
@@ -92,9 +114,4 @@ extension JSON {
         case .object: false
         }
     }
-}
-
-extension String {
-    /// Whether a valid time is in UTC and has just as many digits as it is written with.
-    fileprivate func hasCanonicalTime(length: Int) -> Bool { utf8.count == length && utf8.last == UInt8(ascii: "Z") }
 }

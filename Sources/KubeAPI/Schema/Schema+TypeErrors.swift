@@ -1,6 +1,6 @@
 extension Schema {
     /// Checks the types of all values. Unknown fields are not its business (`prune`).
-    /// - Returns: what Go's decoder would say, in the order of the text, the first `limit` of it.
+    /// - Returns: what Go's decoder would say, that which Kubernetes answers with first, at most `limit` of it.
     public func typeErrors(_ value: JSON, limit: Int = 8) -> [String] {
         var check = TypeCheck(limit: limit)
         if value.isObject {
@@ -8,14 +8,17 @@ extension Schema {
         } else if !value.isNull {
             check.report("json: cannot unmarshal \(value.decoderName) into Go value of type \(qualifiedGoName)")
         }
-        return check.errors
+        return Array((check.fatal.map { [$0] } ?? []) + check.errors.prefix(check.fatal == nil ? limit : limit - 1))
     }
 }
 
 /// One walk over a tree.
 private struct TypeCheck {
     let limit: Int
+    /// Values of another type than wanted, after which Go's decoder goes on.
     var errors: [String] = []
+    /// The first value that a type which reads itself refused: Go's decoder stops there and tells of nothing else.
+    var fatal: String?
     /// The names of the fields above, without indices and keys, as Go's decoder keeps them.
     private var path: [String] = []
 
@@ -28,7 +31,7 @@ private struct TypeCheck {
     mutating func object(_ value: JSON, _ schema: Schema) {
         guard case .object(let members) = value else { return }
         for (name, member) in members where !member.isNull {
-            guard errors.count < limit else { return }
+            guard fatal == nil else { return }
             guard let field = schema.field(name) else { continue }
             path.append(name)
             self.field(member, field, schema)
@@ -65,19 +68,25 @@ private struct TypeCheck {
     }
 
     private mutating func single(_ value: JSON, _ field: Schema.Field, _ owner: Schema) {
-        guard !value.isNull, errors.count < limit else { return }
+        guard !value.isNull, fatal == nil else { return }
         if case .object(let schema) = field.form, value.isObject { return object(value, schema) }
         switch field.form.problem(value) {
         case nil: break
-        case .type(let found)?: mismatch(found, owner, field.form.goName)
+        case .type(let found)?:
+            // The one named text type that the facts don't tell.
+            mismatch(found, owner, field.name == "uid" && field.form == .string ? "types.UID" : field.form.goName)
         case .text(let text)?: report(text)
+        case .fatalType(let found, let wanted)?: fatal = Self.mismatch(found, owner, path, wanted)
+        case .fatalText(let text)?: fatal = text
         }
     }
 
     private mutating func mismatch(_ found: String, _ owner: Schema, _ wanted: String) {
-        report(
-            "json: cannot unmarshal \(found) into Go struct field \(owner.goName).\(path.joined(separator: ".")) of type \(wanted)"
-        )
+        report(Self.mismatch(found, owner, path, wanted))
+    }
+
+    private static func mismatch(_ found: String, _ owner: Schema, _ path: [String], _ wanted: String) -> String {
+        "json: cannot unmarshal \(found) into Go struct field \(owner.goName).\(path.joined(separator: ".")) of type \(wanted)"
     }
 }
 
@@ -99,8 +108,11 @@ extension Schema.Form {
     enum Problem: Equatable {
         /// Another type than wanted; how Go's decoder names what it found.
         case type(String)
-        /// The right type with a wrong value, or a type that reads its value itself.
+        /// The right type with a wrong value.
         case text(String)
+        /// The same of types that read their values themselves.
+        case fatalType(String, wanted: String)
+        case fatalText(String)
     }
 
     /// Nil where the value fits.
@@ -122,23 +134,22 @@ extension Schema.Form {
             guard let text = value.string else { return .type(value.decoderName) }
             return Base64.firstIllegal(text).map { .text("illegal base64 data at input byte \($0)") }
         case .time, .microTime:
-            guard let text = value.string else {
-                return .text("json: cannot unmarshal \(value.decoderName) into Go value of type string")
+            guard let text = value.string else { return .fatalType(value.decoderName, wanted: "string") }
+            do {
+                _ = try WrittenTime.read(text, self == .time ? .seconds : .micro)
+                return nil
+            } catch {
+                return .fatalText(error.message)
             }
-            guard Timestamp(rfc3339: text) == nil else { return nil }
-            let layout = if case .time = self { "2006-01-02T15:04:05Z07:00" } else { "2006-01-02T15:04:05.000000Z07:00" }
-            return .text("parsing time \"\(text)\" as \"\(layout)\": cannot parse \"\(text)\" as \"2006\"")
         case .duration:
-            return value.string == nil
-                ? .text("json: cannot unmarshal \(value.decoderName) into Go value of type string") : nil
+            guard let text = value.string else { return .fatalType(value.decoderName, wanted: "string") }
+            return Duration(goDuration: text) == nil ? .fatalText("time: invalid duration \(value.printed)") : nil
         case .quantity:
-            return Quantity(value) == nil
-                ? .text(
-                    "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'") : nil
+            return Quantity(value) == nil ? .fatalText(Quantity.formatError) : nil
         case .intOrString:
             if value.string != nil { return nil }
             guard case .int(let number) = value, Int32(exactly: number) != nil else {
-                return .text("json: cannot unmarshal \(Self.notInteger(value)) into Go value of type int32")
+                return .fatalType(Self.notInteger(value), wanted: "int32")
             }
             return nil
         case .raw:

@@ -28,8 +28,10 @@ public struct FieldSelector: Sendable, Hashable, CustomStringConvertible {
                 throw SelectorError(
                     "invalid selector: '\(text)'; can't understand '\(String(decoding: term, as: UTF8.self))'")
             }
-            requirements.append(
-                Requirement(String(decoding: field, as: UTF8.self), isEqual: isEqual, try Self.unescape(value)))
+            let requirement = Requirement(
+                String(decoding: field, as: UTF8.self), isEqual: isEqual, try Self.unescape(value))
+            // A term that names nothing asks for nothing.
+            if !requirement.field.isEmpty || !requirement.value.isEmpty { requirements.append(requirement) }
         }
         self.requirements = requirements
     }
@@ -78,8 +80,8 @@ public struct FieldSelector: Sendable, Hashable, CustomStringConvertible {
             } else if byte == UInt8(ascii: "\\") {
                 isEscaped = true
             } else if isSpecial {
-                throw SelectorError(
-                    "invalid field selector: unescaped character in value: \(Character(UnicodeScalar(byte)))")
+                // Go prints the character's number.
+                throw SelectorError("invalid field selector: unescaped character in value: \(byte)")
             } else {
                 result.append(byte)
             }

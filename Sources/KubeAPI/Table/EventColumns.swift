@@ -19,7 +19,7 @@ enum EventColumns {
             let instance = event["source"]["host"].string.nonEmpty ?? event["reportingInstance"].string.nonEmpty
             return instance.map { "\(component), \($0)" } ?? component
         },
-        .text("Message") { $0["message"].stringValue.trimmingSpace },
+        .text("Message") { $0["message"].stringValue.trimmingGoSpace },
         TableColumn("First Seen", priority: 1) { event, now in .string(firstSeen(event, now)) },
         TableColumn("Count", priority: 1) { event, _ in
             if event["series"].isObject { return .int(Int64(event["series"]["count"].int ?? 0)) }
@@ -32,14 +32,5 @@ enum EventColumns {
 
     private static func firstSeen(_ event: JSON, _ now: Timestamp) -> String {
         TableColumn.since(event["firstTimestamp"].isUnset ? event["eventTime"] : event["firstTimestamp"], now)
-    }
-}
-
-extension String {
-    fileprivate var trimmingSpace: String {
-        var text = self[...]
-        while text.first?.isWhitespace == true { text.removeFirst() }
-        while text.last?.isWhitespace == true { text.removeLast() }
-        return String(text)
     }
 }

@@ -35,14 +35,21 @@ extension Duration {
             whole = sum
             bytes.removeFirst()
         }
-        var fraction: Double = 0
+        // As in Go the digits that still fit 63 bits count, and what is left below a nanosecond is cut.
+        var fraction: Int64 = 0
+        var scale: Double = 1
+        var isFull = false
         if bytes.first == UInt8(ascii: ".") {
             bytes.removeFirst()
-            var weight = 0.1
             while let byte = bytes.first, byte &- 0x30 < 10 {
                 hasDigits = true
-                fraction += Double(byte &- 0x30) * weight
-                weight /= 10
+                let (product, isOver) = fraction.multipliedReportingOverflow(by: 10)
+                let (sum, isSumOver) = product.addingReportingOverflow(Int64(byte &- 0x30))
+                isFull = isFull || isOver || isSumOver
+                if !isFull {
+                    fraction = sum
+                    scale *= 10
+                }
                 bytes.removeFirst()
             }
         }
@@ -60,7 +67,7 @@ extension Duration {
         default: return nil
         }
         let (product, isOver) = whole.multipliedReportingOverflow(by: unit)
-        let (sum, isSumOver) = product.addingReportingOverflow(Int64((fraction * Double(unit)).rounded()))
+        let (sum, isSumOver) = product.addingReportingOverflow(Int64(Double(fraction) * (Double(unit) / scale)))
         return isOver || isSumOver ? nil : sum
     }
 

@@ -96,7 +96,7 @@ extension Quantity {
     /// From a field: a string, or a number as written in YAML without quotes.
     public init?(_ json: JSON) {
         switch json {
-        case .string(let text): self.init(text)
+        case .string(let text): self.init(text.trimmingGoSpace)
         case .int(let value): self.init(value)
         case .double(let value): self.init(JSONNumber.text(of: value))
         default: return nil
@@ -170,7 +170,7 @@ extension Quantity {
         return power
     }
 
-    private struct Suffix {
+    struct Suffix {
         var power2 = 0
         var power10 = 0
         var format = Format.decimalSI

@@ -53,7 +53,11 @@ extension Timestamp {
     public var nano: String { text(fractionDigits: 9) }
 
     private func text(fractionDigits: Int) -> String {
-        let seconds = unixSeconds
+        Self.text(seconds: unixSeconds, nanos: subsecondNanos, fractionDigits: fractionDigits)
+    }
+
+    /// Of a year with four digits.
+    static func text(seconds: Int64, nanos: Int64, fractionDigits: Int) -> String {
         let days = seconds.flooredQuotient(86_400)
         let secondOfDay = seconds - days * 86_400
         let date = CivilDate(daysSince1970: days)
@@ -76,88 +80,27 @@ extension Timestamp {
             put(secondOfDay / 60 % 60, 2, ":")
             put(secondOfDay % 60, 2, fractionDigits == 0 ? "Z" : ".")
             if fractionDigits > 0 {
-                put(fractionDigits == 6 ? subsecondNanos / 1000 : subsecondNanos, fractionDigits, "Z")
+                put(fractionDigits == 6 ? nanos / 1000 : nanos, fractionDigits, "Z")
             }
             return count
         }
     }
 
-    /// Reads RFC 3339 with any fraction (beyond nanoseconds it is cut) and any offset; nil for all else.
+    /// Reads RFC 3339 with any fraction (beyond nanoseconds it is cut) and any offset, as Go does; nil for all else.
+    /// Saturates outside the range.
     public init?(rfc3339 text: String) {
-        var reader = DigitReader(bytes: Array(text.utf8))
-        guard let year = reader.number(4), reader.take("-"), let month = reader.number(2), reader.take("-"),
-            let day = reader.number(2), reader.take("T") || reader.take("t"),
-            let hour = reader.number(2), reader.take(":"), let minute = reader.number(2), reader.take(":"),
-            let second = reader.number(2)
-        else { return nil }
-        guard (1...12).contains(month), day >= 1, day <= CivilDate.days(inMonth: month, year: year), hour < 24,
-            minute < 60, second < 60
-        else { return nil }
-        var nanos: Int64 = 0
-        if reader.take(".") {
-            guard let fraction = reader.fraction() else { return nil }
-            nanos = fraction
+        do {
+            let time = try WrittenTime.read(text, .seconds)
+            self.init(unixSeconds: time.seconds, nanos: time.nanos)
+        } catch {
+            return nil
         }
-        var offset: Int64 = 0
-        if !reader.take("Z"), !reader.take("z") {
-            let isWest = reader.take("-")
-            guard isWest || reader.take("+"), let hours = reader.number(2), reader.take(":"),
-                let minutes = reader.number(2), hours < 24, minutes < 60
-            else { return nil }
-            offset = (hours * 3600 + minutes * 60) * (isWest ? -1 : 1)
-        }
-        guard reader.isAtEnd else { return nil }
-        let days = CivilDate(year: year, month: month, day: day).daysSince1970
-        let seconds = days * 86_400 + hour * 3600 + minute * 60 + second - offset
-        let (product, isOver) = seconds.multipliedReportingOverflow(by: 1_000_000_000)
-        let (sum, isSumOver) = product.addingReportingOverflow(nanos)
-        guard !isOver, !isSumOver else { return nil }
-        unixNanos = sum
     }
 
     /// From a field; nil where it is missing, null or no time.
     public init?(_ json: JSON) {
         guard let text = json.string else { return nil }
         self.init(rfc3339: text)
-    }
-}
-
-private struct DigitReader {
-    let bytes: [UInt8]
-    var position = 0
-
-    init(bytes: [UInt8]) { self.bytes = bytes }
-
-    var isAtEnd: Bool { position == bytes.count }
-
-    mutating func take(_ character: Character) -> Bool {
-        guard position < bytes.count, bytes[position] == character.asciiValue else { return false }
-        position += 1
-        return true
-    }
-
-    mutating func number(_ width: Int) -> Int64? {
-        guard position + width <= bytes.count else { return nil }
-        var value: Int64 = 0
-        for byte in bytes[position..<position + width] {
-            guard byte &- 0x30 < 10 else { return nil }
-            value = value * 10 + Int64(byte &- 0x30)
-        }
-        position += width
-        return value
-    }
-
-    /// Nanoseconds from at least one digit.
-    mutating func fraction() -> Int64? {
-        var nanos: Int64 = 0
-        var unit: Int64 = 100_000_000
-        let start = position
-        while position < bytes.count, bytes[position] &- 0x30 < 10 {
-            nanos += Int64(bytes[position] &- 0x30) * unit
-            unit /= 10
-            position += 1
-        }
-        return position > start ? nanos : nil
     }
 }
 
