@@ -27,9 +27,9 @@ final class Registry: Sendable {
         byPath = Dictionary(
             all.map { (Self.path($0.group, $0.type.path.version, $0.resource), $0) }, uniquingKeysWith: { first, _ in first })
         hub = try WatchHub(store: store, caches: all.map(\.cache), log: log)
-        if let cache = find("", "v1", "services")?.cache {
-            cache.snapshot().objects.forEach { object in
-                services.adopt(object.tree)
+        for resource in all where resource.strategy.adoptsStored {
+            resource.cache.snapshot().objects.forEach { object in
+                resource.strategy.adopt(object.tree)
                 return true
             }
         }

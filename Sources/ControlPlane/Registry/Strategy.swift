@@ -17,10 +17,11 @@ protocol Strategy: Sendable {
     func prepareForCreate(_ object: inout JSON, _ context: WriteContext) throws(StatusError)
     /// Fills in what follows from other fields. After the schema's defaults, at creation and update.
     func applyDefaults(_ object: inout JSON)
-    /// What the schema can't say.
+    /// What the schema can't say of an object, new or changed; not asked for a change of the status.
     func validate(_ object: JSON) -> [FieldError]
     /// Restores what an update through this subresource must not touch. Before defaults.
     func prepareForUpdate(_ object: inout JSON, old: JSON, _ context: WriteContext) throws(StatusError)
+    /// What may not change, and at a change of the status what is wrong with it.
     func validateUpdate(_ object: JSON, old: JSON, subresource: String) -> [FieldError]
 
     /// Reserves what lies outside the object (addresses, ports) and writes it in. The reservation is given back when
@@ -28,6 +29,10 @@ protocol Strategy: Sendable {
     func reserve(_ object: inout JSON, old: JSON?, _ context: WriteContext) throws(StatusError) -> Reservation?
     /// Gives back what a deleted object had reserved.
     func release(_ object: JSON)
+    /// Whether stored objects are adopted at start.
+    var adoptsStored: Bool { get }
+    /// Takes what a stored object has reserved.
+    func adopt(_ object: JSON)
 
     /// Seconds until a deleted object may go; nil where the kind knows no grace.
     func gracePeriod(of object: JSON, requested: Int?) -> Int?
@@ -55,6 +60,8 @@ extension Strategy {
     func validateUpdate(_ object: JSON, old: JSON, subresource: String) -> [FieldError] { [] }
     func reserve(_ object: inout JSON, old: JSON?, _ context: WriteContext) throws(StatusError) -> Reservation? { nil }
     func release(_ object: JSON) {}
+    var adoptsStored: Bool { false }
+    func adopt(_ object: JSON) {}
     func gracePeriod(of object: JSON, requested: Int?) -> Int? { nil }
     func beginDeletion(_ object: inout JSON) {}
     func isHeld(_ object: JSON) -> Bool { false }

@@ -44,6 +44,4 @@ struct EventStrategy: Strategy {
         }
         return errors
     }
-
-    func validateUpdate(_ object: JSON, old: JSON, subresource: String) -> [FieldError] { validate(object) }
 }

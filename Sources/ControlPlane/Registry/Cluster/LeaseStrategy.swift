@@ -16,6 +16,4 @@ struct LeaseStrategy: Strategy {
         }
         return errors
     }
-
-    func validateUpdate(_ object: JSON, old: JSON, subresource: String) -> [FieldError] { validate(object) }
 }

@@ -2,12 +2,45 @@ import KubeAPI
 
 /// Nodes: their kubelet makes them with a status; ranges and provider can't change once they are set.
 struct NodeStrategy: Strategy {
+    private let ranges = PodRanges()
+
+    var adoptsStored: Bool { true }
+
+    func adopt(_ object: JSON) { ranges.adopt(object) }
+
+    func reserve(_ object: inout JSON, old: JSON?, _ context: WriteContext) throws(StatusError) -> Reservation? {
+        let name = object.name
+        let wanted = PodRanges.ranges(of: object)
+        guard !wanted.isEmpty, old.map({ PodRanges.ranges(of: $0).isEmpty }) ?? true else { return nil }
+        if let other = ranges.take(name, wanted) {
+            throw .invalid(
+                kind: "Node", name: name,
+                [
+                    .invalid(
+                        "spec.podCIDRs", strings: wanted.map(\.description), "overlaps the range of node \"\(other)\"")
+                ])
+        }
+        return Reservation(cancel: { [ranges] in ranges.release(name) }, commit: {})
+    }
+
+    func release(_ object: JSON) { ranges.release(object.name) }
+
     func prepareForCreate(_ object: inout JSON, _ context: WriteContext) throws(StatusError) {
         Self.alignRanges(&object)
+        try KubeletLimits.check(node: object, old: .null, context)
+        Self.taintUntilReady(&object)
+    }
+
+    /// A node that registers before it is ready gets no pods; the controller takes the taint away.
+    private static func taintUntilReady(_ object: inout JSON) {
+        let taint: JSON = ["key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"]
+        guard !Node(object).isReady, !object["spec"]["taints"].items.contains(taint) else { return }
+        object["spec"]["taints"].append(taint)
     }
 
     func prepareForUpdate(_ object: inout JSON, old: JSON, _ context: WriteContext) throws(StatusError) {
         keepOtherHalf(&object, old: old, context)
+        try KubeletLimits.check(node: object, old: old, context)
         guard context.subresource.isEmpty else { return }
         // A client that knows one of the two fields only means both.
         if object["spec"]["podCIDR"] != old["spec"]["podCIDR"], object["spec"]["podCIDRs"] == old["spec"]["podCIDRs"] {
@@ -34,7 +67,7 @@ struct NodeStrategy: Strategy {
     }
 
     func validateUpdate(_ object: JSON, old: JSON, subresource: String) -> [FieldError] {
-        var errors = Self.resources(object["status"])
+        var errors = subresource == "status" ? Self.resources(object["status"]) : []
         var seen: [JSON] = []
         for (index, address) in object["status"]["addresses"].items.enumerated() {
             if seen.contains(address) {
@@ -44,9 +77,7 @@ struct NodeStrategy: Strategy {
             }
         }
         let before = old["spec"]["podCIDRs"].items
-        if before.isEmpty {
-            errors += Self.ranges(object["spec"]["podCIDRs"])
-        } else if object["spec"]["podCIDRs"].items != before {
+        if !before.isEmpty, object["spec"]["podCIDRs"].items != before {
             errors.append(
                 .forbidden("spec.podCIDRs", "node updates may not change podCIDR except from \"\" to valid"))
         }
@@ -55,10 +86,10 @@ struct NodeStrategy: Strategy {
             errors.append(
                 .forbidden("spec.providerID", "node updates may not change providerID except from \"\" to valid"))
         }
-        return errors + Self.taints(object["spec"]["taints"])
+        return errors
     }
 
-    /// Kubernetes reports them as if they were metadata.
+    /// Kubernetes reports them as if they were metadata. Their effects are the schema's.
     private static func taints(_ taints: JSON) -> [FieldError] {
         var errors: [FieldError] = []
         var seen: Set<String> = []
@@ -71,13 +102,6 @@ struct NodeStrategy: Strategy {
             let failures = NameValidation.labelValue(value)
             if !failures.isEmpty {
                 errors.append(.invalid("\(path).value", .string(value), failures.joined(separator: ";")))
-            }
-            if effect.isEmpty {
-                errors.append(.required("\(path).effect"))
-            } else if !["NoSchedule", "PreferNoSchedule", "NoExecute"].contains(effect) {
-                errors.append(
-                    .notSupported(
-                        "\(path).effect", .string(effect), ["NoSchedule", "PreferNoSchedule", "NoExecute"]))
             }
             if !seen.insert("\(effect)\u{1f}\(key)").inserted {
                 let duplicate = FieldError.duplicate(path, taint)

@@ -25,7 +25,7 @@ struct ConfigMapStrategy: Strategy {
     }
 
     func validateUpdate(_ object: JSON, old: JSON, subresource: String) -> [FieldError] {
-        Self.immutability(object, old: old, ["data", "binaryData"]) + validate(object)
+        Self.immutability(object, old: old, ["data", "binaryData"])
     }
 
     static func keyErrors(_ key: String, _ path: String) -> [FieldError] {

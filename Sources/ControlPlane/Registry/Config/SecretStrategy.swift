@@ -63,6 +63,6 @@ struct SecretStrategy: Strategy {
     func validateUpdate(_ object: JSON, old: JSON, subresource: String) -> [FieldError] {
         var errors: [FieldError] = []
         if object["type"] != old["type"] { errors.append(.immutable("type", object["type"])) }
-        return errors + ConfigMapStrategy.immutability(object, old: old, ["data"]) + validate(object)
+        return errors + ConfigMapStrategy.immutability(object, old: old, ["data"])
     }
 }

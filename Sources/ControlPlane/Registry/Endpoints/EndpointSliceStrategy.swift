@@ -22,11 +22,7 @@ struct EndpointSliceStrategy: Strategy {
     }
 
     func validateUpdate(_ object: JSON, old: JSON, subresource: String) -> [FieldError] {
-        var errors = validate(object)
-        if object["addressType"] != old["addressType"] {
-            errors.append(.immutable("addressType", object["addressType"]))
-        }
-        return errors
+        object["addressType"] == old["addressType"] ? [] : [.immutable("addressType", object["addressType"])]
     }
 
     private func endpoints(_ endpoints: [JSON], _ type: String) -> [FieldError] {

@@ -18,8 +18,6 @@ struct EndpointsStrategy: Strategy {
         return errors
     }
 
-    func validateUpdate(_ object: JSON, old: JSON, subresource: String) -> [FieldError] { validate(object) }
-
     private func subset(_ subset: JSON, _ path: String) -> [FieldError] {
         var errors: [FieldError] = []
         if subset["addresses"].items.isEmpty, subset["notReadyAddresses"].items.isEmpty {

@@ -16,6 +16,7 @@ struct PodStrategy: Strategy {
             ]
         }
         try PodAdmission.apply(&object)
+        try KubeletLimits.checkCreate(pod: object, context)
     }
 
     func applyDefaults(_ object: inout JSON) {
@@ -30,11 +31,12 @@ struct PodStrategy: Strategy {
             // The kubelet reports; it does not give pods away.
             object["metadata"]["ownerReferences"] = old["metadata"]["ownerReferences"]
             object["status"]["qosClass"] = old["status"]["qosClass"]
+            try KubeletLimits.checkStatus(pod: object, old: old, context)
         }
     }
 
     func validateUpdate(_ object: JSON, old: JSON, subresource: String) -> [FieldError] {
-        guard subresource.isEmpty else { return [] }
+        guard subresource.isEmpty, object["spec"] != old["spec"] else { return [] }
         var errors = tolerations(object["spec"]["tolerations"], old["spec"]["tolerations"])
         var candidate = object["spec"]
         let before = old["spec"]

@@ -28,7 +28,8 @@ struct ServiceStrategy: Strategy {
 
     func validateUpdate(_ object: JSON, old: JSON, subresource: String) -> [FieldError] {
         subresource == "status"
-            ? ServiceValidation.status(object) : ServiceValidation.update(object, old: old)
+            ? ServiceValidation.status(object)
+            : ServiceUpdateValidation.errors(ServiceFields(object), ServiceFields(old))
     }
 
     func reserve(_ object: inout JSON, old: JSON?, _ context: WriteContext) throws(StatusError) -> Reservation? {
@@ -36,6 +37,10 @@ struct ServiceStrategy: Strategy {
     }
 
     func release(_ object: JSON) { allocator.release(object) }
+
+    var adoptsStored: Bool { true }
+
+    func adopt(_ object: JSON) { allocator.adopt(object) }
 
     // MARK: updates
 

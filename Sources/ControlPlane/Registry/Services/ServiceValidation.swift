@@ -20,10 +20,6 @@ enum ServiceValidation {
         return errors
     }
 
-    static func update(_ service: JSON, old: JSON) -> [FieldError] {
-        ServiceUpdateValidation.errors(ServiceFields(service), ServiceFields(old)) + self.service(service)
-    }
-
     static func status(_ service: JSON) -> [FieldError] {
         var errors: [FieldError] = []
         let ingresses = service["status"]["loadBalancer"]["ingress"].items

@@ -27,7 +27,7 @@ struct ReplicationControllerStrategy: Strategy {
     }
 
     func validateUpdate(_ object: JSON, old: JSON, subresource: String) -> [FieldError] {
-        subresource == "status" ? Self.status(object["status"]) : validate(object)
+        subresource == "status" ? Self.status(object["status"]) : []
     }
 
     private static func status(_ status: JSON) -> [FieldError] {

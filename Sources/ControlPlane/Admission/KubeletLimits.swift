@@ -1,77 +1,43 @@
 import KubeAPI
 
-/// What a kubelet may write beyond what authorization can see in a request's path: its own node, lease, mirror pods and
-/// the status of the pods bound to it (https://kubernetes.io/docs/reference/access-authn-authz/admission-controllers/#noderestriction).
-enum NodeRestriction {
-    enum Operation: Sendable { case create, update, delete }
-
-    private static let leaseNamespace = "kube-node-lease"
+/// What a kubelet may not write even of its own objects: what would let it steer pods to itself or show it what it must
+/// not see (the finer part of Kubernetes' NodeRestriction; whose objects it may touch at all is authorization's).
+enum KubeletLimits {
     private static let mirror = "kubernetes.io/config.mirror"
 
-    /// Throws where the user is a node that must not do this. `object` is what is written (null for a deletion), `old`
-    /// what is there (null for a creation); for a subresource that is posted, `object` is the parent.
-    static func check(
-        _ user: UserInfo, _ operation: Operation, _ resource: ServedResource, subresource: String, namespace: String,
-        name: String, object: JSON, old: JSON, _ registry: Registry
-    ) throws(StatusError) {
-        guard let node = nodeName(user) else { return }
-        let name = name.isEmpty ? object.name : name
-        let why: String?
-        switch resource.qualifiedName {
-        case "pods": why = pod(node, operation, subresource, object, old, registry)
-        case "nodes": why = self.node(node, operation, name, object, old)
-        case "leases.coordination.k8s.io":
-            why =
-                namespace != leaseNamespace
-                ? "can only access leases in the \"\(leaseNamespace)\" system namespace"
-                : name != node ? "can only access node lease with the same name as the requesting node" : nil
-        default: why = nil
+    /// The node as which the user has authenticated; nil for everybody else.
+    private static func nodeName(_ user: UserInfo) -> String? {
+        guard user.groups.contains(UserInfo.nodesGroup), user.name.hasPrefix(UserInfo.nodePrefix), !user.isMaster else {
+            return nil
         }
-        guard let why else { return }
-        throw .forbidden(
-            "\(resource.qualifiedName) \"\(name)\" is forbidden: \(why)", resource.resource, group: resource.group,
-            name: name)
+        return String(user.name.dropFirst(UserInfo.nodePrefix.count))
     }
 
-    /// The node as which the user has authenticated; empty for a node without a name, nil for all others.
-    private static func nodeName(_ user: UserInfo) -> String? {
-        guard user.groups.contains(UserInfo.nodesGroup), user.name.hasPrefix(UserInfo.nodePrefix) else { return nil }
-        return String(user.name.dropFirst(UserInfo.nodePrefix.count))
+    private static func refuse(_ object: JSON, _ resource: String, _ why: String?) throws(StatusError) {
+        guard let why else { return }
+        throw .forbidden("\(resource) \"\(object.name)\" is forbidden: \(why)", resource, name: object.name)
+    }
+
+    /// A pod that a node makes reports one of its static pods.
+    static func checkCreate(pod: JSON, _ context: WriteContext) throws(StatusError) {
+        guard let node = nodeName(context.user), pod.annotations[mirror] != nil else { return }
+        try refuse(pod, "pods", mirrorPod(node, pod, context.registry))
+    }
+
+    static func checkStatus(pod: JSON, old: JSON, _ context: WriteContext) throws(StatusError) {
+        guard let node = nodeName(context.user), pod.labels != old.labels else { return }
+        try refuse(pod, "pods", "node \"\(node)\" cannot update labels through pod status")
+    }
+
+    /// `old` is null for a node that registers.
+    static func check(node: JSON, old: JSON, _ context: WriteContext) throws(StatusError) {
+        guard let name = nodeName(context.user) else { return }
+        try refuse(node, "nodes", self.node(name, node, old))
     }
 
     // MARK: pods
 
-    private static func pod(
-        _ node: String, _ operation: Operation, _ subresource: String, _ object: JSON, _ old: JSON, _ registry: Registry
-    ) -> String? {
-        switch (subresource, operation) {
-        case ("", .create): return mirrorPod(node, object, registry)
-        case ("", .delete):
-            return old["spec"]["nodeName"].string == node
-                ? nil : "node \"\(node)\" can only delete pods with spec.nodeName set to itself"
-        case ("", .update):
-            return "unexpected operation \"UPDATE\", node \"\(node)\" can only create and delete mirror pods"
-        case ("status", .update):
-            guard old["spec"]["nodeName"].string == node else {
-                return "node \"\(node)\" can only update pod status for pods with spec.nodeName set to itself"
-            }
-            return object.labels == old.labels ? nil : "node \"\(node)\" cannot update labels through pod status"
-        case ("eviction", .create):
-            let pod = old.isNull ? object : old
-            return pod["spec"]["nodeName"].string == node
-                ? nil : "node \(node) can only evict pods with spec.nodeName set to itself"
-        default:
-            return "unexpected pod subresource \"\(subresource)\", only 'status' and 'eviction' are allowed"
-        }
-    }
-
     private static func mirrorPod(_ node: String, _ pod: JSON, _ registry: Registry) -> String? {
-        guard pod.annotations[mirror] != nil else {
-            return "pod does not have \"\(mirror)\" annotation, node \"\(node)\" can only create mirror pods"
-        }
-        guard pod["spec"]["nodeName"].string == node else {
-            return "node \"\(node)\" can only create pods with spec.nodeName set to itself"
-        }
         if let why = mirrorOwner(node, pod.ownerReferences, registry) { return why }
         // A static pod would otherwise give its node a look at anything.
         let spec = pod["spec"]
@@ -122,12 +88,8 @@ enum NodeRestriction {
 
     // MARK: nodes
 
-    private static func node(
-        _ node: String, _ operation: Operation, _ name: String, _ object: JSON, _ old: JSON
-    ) -> String? {
-        guard name == node else { return "node \"\(node)\" is not allowed to modify node \"\(name)\"" }
-        guard operation != .delete else { return nil }
-        if operation == .update, object["spec"]["taints"].items != old["spec"]["taints"].items {
+    private static func node(_ node: String, _ object: JSON, _ old: JSON) -> String? {
+        if !old.isNull, object["spec"]["taints"].items != old["spec"]["taints"].items {
             return "node \"\(node)\" is not allowed to modify taints"
         }
         let (now, before) = (object.labels, old.labels)
@@ -135,7 +97,7 @@ enum NodeRestriction {
         let forbidden = changed.filter { !mayLabel($0) }.sorted()
         guard !forbidden.isEmpty else { return nil }
         let list = forbidden.joined(separator: ", ")
-        return operation == .create
+        return old.isNull
             ? "node \"\(node)\" is not allowed to set the following labels: \(list)"
             : "is not allowed to modify labels: \(list)"
     }
