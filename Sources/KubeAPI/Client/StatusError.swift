@@ -6,6 +6,8 @@ public struct StatusError: Error, Sendable, CustomStringConvertible {
     public var message: String
     /// `details` of the Status: name, group, kind, uid, causes, retryAfterSeconds.
     public var details: JSON
+    /// `metadata` of the Status: where a list that has expired may be continued.
+    public var metadata: JSON = .emptyObject
 
     public init(code: Int, reason: String, message: String, details: JSON = .null) {
         self.code = code
@@ -27,7 +29,7 @@ public struct StatusError: Error, Sendable, CustomStringConvertible {
     /// The Status object.
     public var json: JSON {
         [
-            "kind": "Status", "apiVersion": "v1", "metadata": [:], "status": "Failure", "message": .string(message),
+            "kind": "Status", "apiVersion": "v1", "metadata": metadata, "status": "Failure", "message": .string(message),
             "reason": reason.isEmpty ? .null : .string(reason), "details": details, "code": .int(Int64(code)),
         ]
     }

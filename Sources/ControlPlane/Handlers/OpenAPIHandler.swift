@@ -1,0 +1,29 @@
+import KubeAPI
+
+/// `/openapi/v3` and its documents. Clients keep them by their hash, which is part of the address that the index gives.
+enum OpenAPIHandler {
+    static func handle(_ exchange: Exchange, _ parts: [String], _ context: ServerContext) throws(StatusError) {
+        let document: OpenAPIDocuments.Document?
+        switch (parts.first, parts.count) {
+        case (nil, _): document = context.openAPI.index()
+        case ("api", 2): document = context.openAPI.document(group: "", version: parts[1])
+        case ("apis", 3): document = context.openAPI.document(group: parts[1], version: parts[2])
+        default: document = nil
+        }
+        guard let document else { throw .unknownPath }
+        try PathHandler.check(exchange, inJSON: true)
+        var headers = [("ETag", document.etag), ("Vary", "Accept")]
+        if let hash = exchange.request.parameter("hash") {
+            let current = document.etag.filter { $0 != "\"" }
+            guard hash == current else {
+                // An address of another version of us: the contents are here now.
+                return exchange.send(
+                    text: "", status: 301, headers: [("Location", "\(exchange.request.path)?hash=\(current)")])
+            }
+            headers.append(("Cache-Control", "public, immutable, max-age=31536000"))
+        }
+        let known = exchange.request.ifNoneMatch
+        if known == "*" || known.contains(document.etag) { return exchange.send([], status: 304, headers: headers) }
+        exchange.send(document.body, headers: headers)
+    }
+}

@@ -1,0 +1,37 @@
+import KubeAPI
+
+/// PUT of an object, of its status, or of a namespace's finalizers. An object that is not there is not made.
+enum UpdateHandler {
+    static func handle(_ exchange: Exchange, _ resource: ServedResource, _ context: ServerContext) throws(StatusError) {
+        let representation = try Representation.negotiate(exchange.request)
+        let options = try WriteOptions(exchange)
+        let decoder = BodyDecoder(resource, context)
+        let decoded = try decoder.decode(exchange.request)
+        let warnings = try decoder.judge(decoded, options.validation)
+        var object = decoded.object
+        try checkName(object, exchange.info, isNamespaced: resource.type.path.isNamespaced)
+        try NamespaceGuard.place(&object, exchange.info.namespace, isNamespaced: resource.type.path.isNamespaced)
+        let wanted = object
+        try ObjectUpdate(
+            exchange, resource, context, subresource: exchange.info.subresource, isDryRun: options.isDryRun,
+            change: { (_) throws(StatusError) in wanted },
+            answer: { exchange.send($0, of: resource.type, as: representation, headers: warnings) }
+        ).run()
+    }
+
+    /// The body's name and namespace are those of the path.
+    static func checkName(_ object: JSON, _ info: RequestInfo, isNamespaced: Bool) throws(StatusError) {
+        let name = object.name
+        guard !name.isEmpty else {
+            throw .badRequest(
+                "the name of the object (\(info.name) based on URL) was undeterminable: name must be provided")
+        }
+        guard name == info.name else {
+            throw .badRequest("the name of the object (\(name)) does not match the name on the URL (\(info.name))")
+        }
+        let namespace = object.namespace
+        guard isNamespaced, !namespace.isEmpty, namespace != info.namespace else { return }
+        throw .badRequest(
+            "the namespace of the object (\(namespace)) does not match the namespace on the request (\(info.namespace))")
+    }
+}

@@ -1,0 +1,150 @@
+import KubeAPI
+import Logging
+import Synchronization
+import Transport
+
+/// The API server: store, caches, router and sockets, put together.
+///
+/// Made in two steps. After `init` the store is open and components in this process can use `client(as:)`; `start`
+/// makes the objects that every cluster has, and listens.
+public final class APIServer: Sendable {
+    /// Components add their checks here; `/readyz`, `/healthz` and `/validate` show them.
+    public let health: HealthChecks
+    private let config: APIServerConfig
+    private let store: any Store
+    private let router: Router
+    private let serviceAddress: IPAddress
+    private let secure: HTTPServer
+    private let insecure: HTTPServer?
+    private let log: Logger
+    private let state = Mutex(State())
+    private let isBootstrapped = OnceFlag()
+    private let isStopping = OnceFlag()
+
+    private struct State {
+        var port = 0
+        var tasks: [Task<Void, Never>] = []
+    }
+
+    /// Opens the store and loads it. Throws `StoreError`, which names the file and the cause.
+    public init(_ config: APIServerConfig, pki: ClusterPKI, loops: EventLoops, log: Logger) throws(StoreError) {
+        self.config = config
+        self.log = log
+        health = HealthChecks()
+        let store = try SQLiteStore.open(path: config.storePath, log: log)
+        self.store = store
+        let registry: Registry
+        do throws(StoreError) {
+            let services = ServiceAllocator(range: config.serviceCIDR, nodePorts: config.nodePortRange)
+            serviceAddress = services.kubernetesAddress
+            registry = try Registry(scheme: .builtin, store: store, services: services, log: log)
+        } catch {
+            store.close()
+            throw error
+        }
+        let kubelets = KubeletClient(
+            loops: loops, tls: { try pki.clientTLS(.apiserverKubeletClient) }, log: log)
+        let host = "\(config.advertiseAddress)"
+        let context = ServerContext(
+            registry: registry, health: health, kubelets: kubelets, logFiles: config.logFolder.map { LogFiles(root: $0) },
+            serverAddress: "\(host.contains(":") ? "[\(host)]" : host):\(config.securePort)", log: log)
+        router = Router(context)
+        secure = HTTPServer(
+            loops: loops,
+            handler: HTTPDoor(router: router, admission: .authenticated(Authenticator(tokens: config.tokens))),
+            tls: pki.serverTLS, log: log)
+        let plain = HTTPServer(
+            loops: loops, handler: HTTPDoor(router: router, admission: .insecure(InsecurePortPolicy())), log: log)
+        insecure = config.insecurePort == nil ? nil : plain
+        addChecks(store)
+    }
+
+    private func addChecks(_ store: SQLiteStore) {
+        health.add("ping", .live) { nil }
+        health.add("store", .ready) { store.failure }
+        health.add("bootstrap", .ready) { [isBootstrapped] in
+            isBootstrapped.isSet ? nil : "the first objects are not made yet"
+        }
+        health.add("shutdown", .ready) { [isStopping] in isStopping.isSet ? "the server is shutting down" : nil }
+    }
+
+    /// The API for a component in this process.
+    public func client(as user: UserInfo) -> InProcessClient { InProcessClient(router: router, user: user) }
+
+    /// Every collection that can be listed and deleted: what controllers look through.
+    public var collections: [ResourcePath] {
+        router.context.registry.all.filter { $0.type.verbs.contains("list") && $0.type.verbs.contains("delete") }
+            .map(\.type.path)
+    }
+
+    /// The port of HTTPS; 0 before `start`.
+    public var securePort: Int { state.withLock { $0.port } }
+
+    // MARK: - Life
+
+    /// Makes the first objects and listens. Throws `APIServerError`; `shutdown` is to be called all the same.
+    public func start() async throws {
+        let client = client(as: .apiserver)
+        try await Bootstrap(client: client, log: log).run()
+        let port = try await listen()
+        state.withLock { $0.port = port }
+        let kubernetes = KubernetesService(
+            client: client, clusterIP: serviceAddress, endpoint: config.advertiseAddress, port: port, log: log)
+        try await kubernetes.reconcile()
+        _ = isBootstrapped.set()
+        let hub = router.context.registry.hub
+        let openAPI = router.context.openAPI
+        let tasks = [
+            Task { await kubernetes.run() },
+            Task {
+                while !Task.isCancelled {
+                    try? await Task.sleep(for: .seconds(1))  // cancellation is seen by the loop's condition
+                    hub.tick()
+                }
+            },
+            // Written before the first client waits for it.
+            Task { _ = openAPI.index() },
+        ]
+        state.withLock { $0.tasks = tasks }
+    }
+
+    private func listen() async throws(APIServerError) -> Int {
+        let port = try await listen(secure, config.bindAddress, config.securePort, flag: "--secure-port")
+        let advertised = "\(config.advertiseAddress)"
+        let isCovered = advertised == config.bindAddress || IPAddress(config.bindAddress)?.isUnspecified == true
+        if !isCovered { _ = try await listen(secure, advertised, port, flag: "--secure-port") }
+        if let insecure, let insecurePort = config.insecurePort {
+            _ = try await listen(insecure, "127.0.0.1", insecurePort, flag: "--insecure-port")
+        }
+        return port
+    }
+
+    private func listen(
+        _ server: HTTPServer, _ host: String, _ port: Int, flag: String
+    ) async throws(APIServerError) -> Int {
+        do {
+            return try await server.listen(host: host, port: port)
+        } catch let error as TransportError where error.code == .addressInUse {
+            throw APIServerError(
+                "\(error): another program uses the port, perhaps another swiftlet; stop it, or choose another port "
+                    + "with \(flag)")
+        } catch {
+            throw APIServerError("\(error)")
+        }
+    }
+
+    /// Ends watches and connections, lets requests in hand finish, and closes the store.
+    public func shutdown() async {
+        guard isStopping.set() else { return }
+        for task in state.withLock({ $0.tasks }) { task.cancel() }
+        router.context.registry.hub.finishWatches()
+        await insecure?.shutdown()
+        await secure.shutdown()
+        // Its writer's thread is waited for, which must not hold up a thread that all tasks share for long: what is
+        // queued is one transaction.
+        store.close()
+    }
+
+    /// Writes a consistent copy of the store to a file that must not exist.
+    public func backup(to path: String) throws(StoreError) { try store.backup(to: path) }
+}

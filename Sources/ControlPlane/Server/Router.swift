@@ -1,0 +1,106 @@
+import KubeAPI
+import Logging
+import Transport
+
+/// Leads each request to its handler: authorizes it, and finds what its path names. The way of all requests, whether
+/// they came through a socket or from this process.
+final class Router: Sendable {
+    let context: ServerContext
+    private let authorizer = Authorizer()
+
+    init(_ context: ServerContext) { self.context = context }
+
+    /// Answers a request whose user is known. Reads are answered before this returns; nothing here waits.
+    func serve(_ request: ServerRequest, _ responder: any HTTPResponder) {
+        let info = RequestInfo(method: request.method, path: request.path, isWatch: request.flag("watch"))
+        let exchange = Exchange(request: request, info: info, responder: responder, metrics: context.metrics)
+        do throws(StatusError) {
+            try authorize(exchange)
+            if info.isResource {
+                try serveResource(exchange)
+            } else {
+                try PathHandler.handle(exchange, context)
+            }
+        } catch {
+            exchange.fail(error)
+        }
+    }
+
+    private func authorize(_ exchange: Exchange) throws(StatusError) {
+        let info = exchange.info
+        if exchange.request.user.isMaster { return }
+        let decision = authorizer.authorize(
+            user: exchange.request.user, verb: info.verb, group: info.group, resource: info.resource,
+            subresource: info.subresource, namespace: info.namespace,
+            name: info.name.isEmpty ? Self.selectedName(exchange) : info.name, path: info.path)
+        if case .deny(let error) = decision { throw error }
+    }
+
+    /// A list or watch of one object by `metadata.name` counts as about that object, as in Kubernetes: thus a node may
+    /// watch itself.
+    private static func selectedName(_ exchange: Exchange) -> String {
+        guard exchange.info.verb == "list" || exchange.info.verb == "watch",
+            let text = exchange.request.parameter("fieldSelector"),
+            let selector = try? FieldSelector(parsing: text)  // the handler says what is wrong with it
+        else { return "" }
+        return selector.exactValue("metadata.name") ?? ""
+    }
+
+    private func serveResource(_ exchange: Exchange) throws(StatusError) {
+        let info = exchange.info
+        guard let resource = context.registry.find(info.group, info.version, info.resource) else {
+            guard info.group.isEmpty, info.version == "v1", info.resource == "bindings" else { throw .unknownPath }
+            guard info.verb == "create", info.name.isEmpty, !info.namespace.isEmpty else { throw .methodNotAllowed() }
+            return try BindingHandler.handle(exchange, context)
+        }
+        try checkPlace(info, resource.type.path)
+        if info.subresource.isEmpty { return try serveObject(exchange, resource) }
+        guard let subresource = resource.type.subresources.first(where: { $0.name == info.subresource }) else {
+            throw .unknownPath
+        }
+        guard subresource.verbs.contains(info.verb) else { throw .methodNotAllowed() }
+        try serveSubresource(exchange, resource)
+    }
+
+    /// Objects of namespaced kinds have a namespace, others have none.
+    private func checkPlace(_ info: RequestInfo, _ path: ResourcePath) throws(StatusError) {
+        if path.isNamespaced {
+            if info.namespace.isEmpty, !info.name.isEmpty { throw .unknownPath }
+            if info.namespace.isEmpty, info.verb == "create" || info.verb == "deletecollection" {
+                throw .methodNotAllowed()
+            }
+        } else if !info.namespace.isEmpty, path != .namespaces {
+            throw .unknownPath
+        }
+    }
+
+    private func serveObject(_ exchange: Exchange, _ resource: ServedResource) throws(StatusError) {
+        let verb = exchange.info.verb
+        guard resource.type.verbs.contains(verb) else { throw .methodNotAllowed() }
+        let hasName = !exchange.info.name.isEmpty
+        switch verb {
+        case "get": try GetHandler.handle(exchange, resource, context)
+        case "list": try ListHandler.handle(exchange, resource, context)
+        case "watch": try WatchHandler.handle(exchange, resource, context)
+        case "create" where !hasName: try CreateHandler.handle(exchange, resource, context)
+        case "update" where hasName: try UpdateHandler.handle(exchange, resource, context)
+        case "patch" where hasName: try PatchHandler.handle(exchange, resource, context)
+        case "delete": try DeleteHandler.handle(exchange, resource, context)
+        case "deletecollection": try DeleteCollectionHandler.handle(exchange, resource, context)
+        default: throw .methodNotAllowed()
+        }
+    }
+
+    private func serveSubresource(_ exchange: Exchange, _ resource: ServedResource) throws(StatusError) {
+        switch (exchange.info.subresource, exchange.info.verb) {
+        case ("scale", _): try ScaleHandler.handle(exchange, resource, context)
+        case ("binding", _): try BindingHandler.handle(exchange, context)
+        case ("eviction", _): try EvictionHandler.handle(exchange, resource, context)
+        case ("log", _): try PodLogHandler.handle(exchange, resource, context)
+        case (_, "get"): try GetHandler.handle(exchange, resource, context)
+        case (_, "update"): try UpdateHandler.handle(exchange, resource, context)
+        case (_, "patch"): try PatchHandler.handle(exchange, resource, context)
+        default: throw .methodNotAllowed()
+        }
+    }
+}

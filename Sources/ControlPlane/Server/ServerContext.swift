@@ -1,0 +1,30 @@
+import KubeAPI
+import Logging
+
+/// What handlers work with: one for all requests.
+final class ServerContext: Sendable {
+    let registry: Registry
+    let health: HealthChecks
+    let metrics = ServerMetrics()
+    let openAPI: OpenAPIDocuments
+    /// How the logs of a node's pods are reached; nil where no node is served.
+    let kubelets: KubeletClient?
+    /// What `/logs/` shows; nil where there is no such folder.
+    let logFiles: LogFiles?
+    /// `192.0.2.2:6443`: what `/api` tells clients.
+    let serverAddress: String
+    let log: Logger
+
+    init(
+        registry: Registry, health: HealthChecks, kubelets: KubeletClient? = nil, logFiles: LogFiles? = nil,
+        serverAddress: String = "", log: Logger
+    ) {
+        self.registry = registry
+        self.health = health
+        openAPI = OpenAPIDocuments(registry.scheme)
+        self.kubelets = kubelets
+        self.logFiles = logFiles
+        self.serverAddress = serverAddress
+        self.log = log
+    }
+}

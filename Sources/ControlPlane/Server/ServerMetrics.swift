@@ -1,0 +1,169 @@
+import Glibc
+import KubeAPI
+import Synchronization
+
+/// What `/metrics` shows, under the names that dashboards of Kubernetes expect. A series that can't be filled honestly
+/// is absent.
+final class ServerMetrics: Sendable {
+    /// Upper bounds of the duration buckets in seconds, as kube-apiserver has them.
+    private static let bounds: [Double] = [
+        0.005, 0.025, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.25, 1.5, 2, 3, 4, 5, 6, 8, 10, 15, 20, 30, 45, 60,
+    ]
+    /// Series beyond this number are counted together: paths come from clients.
+    private static let maxSeries = 4096
+
+    private struct Key: Hashable {
+        let verb: String
+        let group: String
+        let version: String
+        let resource: String
+        let subresource: String
+        let scope: String
+        let dryRun: Bool
+    }
+    private struct Counts {
+        var byCode: [Int: Int] = [:]
+        var buckets = [Int](repeating: 0, count: ServerMetrics.bounds.count)
+        var count = 0
+        var sum: Double = 0
+    }
+    private struct State {
+        var requests: [Key: Counts] = [:]
+        var watches: [String: Int] = [:]
+    }
+    private let state = Mutex(State())
+    private let startTime: Int
+
+    init() { startTime = time(nil) }
+
+    /// Counts an answered request. `started` is nil for one that runs on.
+    func finished(_ info: RequestInfo, status: Int, dryRun: Bool, started: Int64?) {
+        let key = Key(
+            verb: info.verb == "deletecollection" ? "DELETECOLLECTION" : info.verb.uppercased(), group: info.group,
+            version: info.version, resource: info.resource, subresource: info.isResource ? info.subresource : Self.route(info.path),
+            scope: info.scope, dryRun: dryRun)
+        let seconds = started.map { Double(WatchHub.now() - $0) / 1e9 }
+        state.withLock { state in
+            var index = state.requests.index(forKey: key)
+            if index == nil {
+                if state.requests.count >= Self.maxSeries { return }
+                state.requests[key] = Counts()
+                index = state.requests.index(forKey: key)
+            }
+            guard let index else { return }
+            state.requests.values[index].byCode[status, default: 0] += 1
+            guard let seconds else { return }
+            state.requests.values[index].count += 1
+            state.requests.values[index].sum += seconds
+            if let bucket = Self.bounds.firstIndex(where: { seconds <= $0 }) {
+                state.requests.values[index].buckets[bucket] += 1
+            }
+        }
+    }
+
+    func watchStarted(_ resource: String) { state.withLock { $0.watches[resource, default: 0] += 1 } }
+    func watchEnded(_ resource: String) { state.withLock { $0.watches[resource, default: 0] -= 1 } }
+
+    /// The first part of a path outside resources, so that a client can't make series at will.
+    private static func route(_ path: String) -> String {
+        "/" + (path.split(separator: "/").first.map(String.init) ?? "")
+    }
+
+    /// The Prometheus text format. `objects`: number of stored objects by resource.
+    func text(objects: [(resource: String, count: Int)], backlog: Int?) -> String {
+        let (requests, watches) = state.withLock { ($0.requests, $0.watches) }
+        var text = ""
+        func family(_ name: String, _ type: String, _ help: String) {
+            text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n"
+        }
+        let sorted = requests.sorted { "\($0.key)" < "\($1.key)" }
+        family("apiserver_request_total", "counter", "Requests by verb, resource and HTTP code.")
+        for (key, counts) in sorted {
+            for (code, count) in counts.byCode.sorted(by: { $0.key < $1.key }) {
+                text += "apiserver_request_total{\(labels(key)),code=\"\(code)\"} \(count)\n"
+            }
+        }
+        for name in ["apiserver_request_duration_seconds", "apiserver_request_sli_duration_seconds"] {
+            family(name, "histogram", "Response latency in seconds.")
+            for (key, counts) in sorted where counts.count > 0 {
+                let labels = labels(key)
+                var total = 0
+                for (bound, count) in zip(Self.bounds, counts.buckets) {
+                    total += count
+                    text += "\(name)_bucket{\(labels),le=\"\(bound == bound.rounded() ? String(Int(bound)) : "\(bound)")\"} \(total)\n"
+                }
+                text += "\(name)_bucket{\(labels),le=\"+Inf\"} \(counts.count)\n"
+                text += "\(name)_sum{\(labels)} \(counts.sum)\n\(name)_count{\(labels)} \(counts.count)\n"
+            }
+        }
+        family("apiserver_longrunning_requests", "gauge", "Open watches.")
+        for (resource, count) in watches.sorted(by: { $0.key < $1.key }) {
+            text += "apiserver_longrunning_requests{component=\"apiserver\",resource=\"\(resource)\",verb=\"WATCH\"} \(count)\n"
+        }
+        family("apiserver_storage_objects", "gauge", "Stored objects by resource.")
+        for (resource, count) in objects { text += "apiserver_storage_objects{resource=\"\(resource)\"} \(count)\n" }
+        if let backlog {
+            family("swiftlet_store_queue_depth", "gauge", "Writes that wait for the store's next transaction.")
+            text += "swiftlet_store_queue_depth \(backlog)\n"
+        }
+        family("kubernetes_build_info", "gauge", "Always 1, labelled by version.")
+        text += "kubernetes_build_info{git_version=\"\(KubernetesVersion.gitVersion)\",major=\"\(KubernetesVersion.major)\",minor=\"\(KubernetesVersion.minor)\"} 1\n"
+        return text + processText()
+    }
+
+    private func labels(_ key: Key) -> String {
+        "component=\"apiserver\",dry_run=\"\(key.dryRun ? "All" : "")\",group=\"\(escape(key.group))\",resource=\"\(escape(key.resource))\",scope=\"\(key.scope)\",subresource=\"\(escape(key.subresource))\",verb=\"\(escape(key.verb))\",version=\"\(escape(key.version))\""
+    }
+
+    private func escape(_ text: String) -> String {
+        var result = ""
+        for character in text.unicodeScalars {
+            switch character {
+            case "\\": result += "\\\\"
+            case "\"": result += "\\\""
+            case "\n": result += "\\n"
+            default: result.unicodeScalars.append(character)
+            }
+        }
+        return result
+    }
+
+    /// The process's own figures, read when asked for.
+    private func processText() -> String {
+        var text = ""
+        var usage = rusage()
+        if getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 {
+            let seconds = Double(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)
+                + Double(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6
+            text += "# HELP process_cpu_seconds_total CPU time in seconds.\n# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total \(seconds)\n"
+        }
+        if let statm = Self.smallFile("/proc/self/statm") {
+            let pages = statm.split(separator: " ").compactMap { Int($0) }
+            if pages.count > 1 {
+                let size = Int(sysconf(Int32(_SC_PAGESIZE)))
+                text += "# HELP process_resident_memory_bytes Resident memory in bytes.\n# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes \(pages[1] &* size)\n"
+                text += "# HELP process_virtual_memory_bytes Virtual memory in bytes.\n# TYPE process_virtual_memory_bytes gauge\nprocess_virtual_memory_bytes \(pages[0] &* size)\n"
+            }
+        }
+        if let directory = opendir("/proc/self/fd") {
+            var count = -1  // the directory itself
+            while let entry = readdir(directory) { if entry.pointee.d_name.0 != 46 { count += 1 } }
+            closedir(directory)
+            text += "# HELP process_open_fds Open descriptors.\n# TYPE process_open_fds gauge\nprocess_open_fds \(count)\n"
+        }
+        var limit = rlimit()
+        if getrlimit(__rlimit_resource_t(7), &limit) == 0 {  // RLIMIT_NOFILE
+            text += "# HELP process_max_fds Most descriptors that may be open.\n# TYPE process_max_fds gauge\nprocess_max_fds \(limit.rlim_cur)\n"
+        }
+        return text + "# HELP process_start_time_seconds Start of the process, Unix time.\n# TYPE process_start_time_seconds gauge\nprocess_start_time_seconds \(startTime)\n"
+    }
+
+    private static func smallFile(_ path: String) -> String? {
+        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
+        guard descriptor >= 0 else { return nil }
+        defer { close(descriptor) }
+        var buffer = [UInt8](repeating: 0, count: 512)
+        let count = read(descriptor, &buffer, buffer.count)
+        return count > 0 ? String(decoding: buffer[..<count], as: UTF8.self) : nil
+    }
+}
