@@ -40,7 +40,8 @@ public final class ControllerManager: Sendable {
                 recorder: recorder("cidrAllocator"), log: log),
             NodeLifecycle(client: client, informers: informers, recorder: recorder("node-controller"), log: log),
             NamespaceDeletion(client: client, informers: informers, resources: options.resources, log: log),
-            GarbageCollector(client: client, resources: options.resources, log: log),
+            TaintEviction(client: client, informers: informers, recorder: recorder("taint-eviction-controller"), log: log),
+            GarbageCollector(client: client, informers: informers, resources: options.resources, log: log),
             EventTTL(client: client, ttl: options.eventTTL, log: log),
             ServiceAccounts(client: client, informers: informers, log: log),
             PodGC(client: client, informers: informers, log: log),
@@ -64,54 +65,4 @@ public final class ControllerManager: Sendable {
 protocol Controller: Sendable {
     /// Runs until the task is cancelled.
     func run() async
-}
-
-/// The collections that several controllers watch, each watched once.
-final class SharedInformers: Sendable {
-    let pods: Informer
-    let nodes: Informer
-    let services: Informer
-    let endpoints: Informer
-    let slices: Informer
-    let replicationControllers: Informer
-    let namespaces: Informer
-    let serviceAccounts: Informer
-    let leases: Informer
-
-    init(client: any APIClient, log: Logger) {
-        pods = Informer(client, .pods, log: log)
-        nodes = Informer(client, .nodes, log: log)
-        services = Informer(client, .services, log: log)
-        endpoints = Informer(client, .endpoints, log: log)
-        slices = Informer(client, .endpointSlices, log: log)
-        replicationControllers = Informer(client, .replicationControllers, log: log)
-        namespaces = Informer(client, .namespaces, log: log)
-        serviceAccounts = Informer(client, .serviceAccounts, log: log)
-        leases = Informer(client, .leases, namespace: "kube-node-lease", log: log)
-    }
-
-    private var all: [Informer] {
-        [pods, nodes, services, endpoints, slices, replicationControllers, namespaces, serviceAccounts, leases]
-    }
-    var hasSynced: Bool { all.allSatisfy(\.hasSynced) }
-
-    func run() async {
-        await withTaskGroup(of: Void.self) { group in
-            for informer in all { group.addTask { await informer.run() } }
-            await group.waitForAll()
-        }
-    }
-}
-
-extension JSON {
-    /// The reference by which an object is owned by this one.
-    func ownerReference(isController: Bool = true) -> JSON {
-        [
-            "apiVersion": .string(apiVersion), "kind": .string(kind), "name": .string(name), "uid": .string(uid),
-            "controller": .bool(isController), "blockOwnerDeletion": true,
-        ]
-    }
-
-    /// Whether `reference` is to this object.
-    func isReferred(by reference: JSON) -> Bool { reference["uid"].stringValue == uid && !uid.isEmpty }
 }

@@ -20,6 +20,14 @@ final class EndpointSliceMirroring: Controller {
     func run() async {
         informers.endpoints.onEvent { [queue] in queue.add($0.object.objectKey) }
         informers.services.onEvent { [queue] in queue.add($0.object.objectKey) }
+        informers.slices.onEvent { [queue] event in
+            // A mirror that somebody changed or removed is set right.
+            let labels = event.object["metadata"]["labels"]
+            guard labels[EndpointSliceController.managedByLabel].string == Self.managedBy,
+                let service = labels[EndpointSliceController.serviceLabel].string
+            else { return }
+            queue.add("\(event.object.namespace)/\(service)")
+        }
         await informers.endpoints.waitForSync()
         await informers.services.waitForSync()
         await informers.slices.waitForSync()
@@ -28,8 +36,9 @@ final class EndpointSliceMirroring: Controller {
 
     private func sync(_ key: String) async throws {
         var present = informers.slices.all().filter { slice in
-            slice.labels["endpointslice.kubernetes.io/managed-by"] == Self.managedBy
-                && "\(slice.namespace)/\(slice.labels["kubernetes.io/service-name"] ?? "")" == key
+            let labels = slice["metadata"]["labels"]
+            return labels[EndpointSliceController.managedByLabel].string == Self.managedBy
+                && "\(slice.namespace)/\(labels[EndpointSliceController.serviceLabel].stringValue)" == key
         }
         if let endpoints = informers.endpoints.get(key), isMirrored(endpoints) {
             var number = 0
@@ -37,8 +46,8 @@ final class EndpointSliceMirroring: Controller {
                 for family in ["IPv4", "IPv6"] {
                     let all = Self.endpoints(subset, family)
                     guard !all.isEmpty else { continue }
-                    for chunk in stride(from: 0, to: all.count, by: 1000) {
-                        let part = Array(all[chunk..<min(chunk + 1000, all.count)])
+                    for start in stride(from: 0, to: all.count, by: EndpointSliceStrategy.maxEndpoints) {
+                        let part = Array(all[start..<min(start + EndpointSliceStrategy.maxEndpoints, all.count)])
                         // Names follow from the place, so that a mirror is found again.
                         let name = "\(endpoints.name)-mirror-\(number)"
                         number += 1
@@ -83,16 +92,24 @@ final class EndpointSliceMirroring: Controller {
         _ owner: JSON, _ name: String, _ family: String, _ endpoints: [JSON], _ ports: JSON, _ old: JSON?
     ) async throws {
         var labels = owner.labels
-        labels["kubernetes.io/service-name"] = owner.name
-        labels["endpointslice.kubernetes.io/managed-by"] = Self.managedBy
-        labels["endpoints.kubernetes.io/managed-by"] = nil
+        labels[EndpointSliceController.serviceLabel] = owner.name
+        labels[EndpointSliceController.managedByLabel] = Self.managedBy
+        labels[EndpointsController.managedByLabel] = nil
+        // Annotations go along, but for those that describe the Endpoints themselves.
+        var annotations = owner.annotations
+        annotations["kubectl.kubernetes.io/last-applied-configuration"] = nil
+        annotations[EndpointsController.overCapacity] = nil
         let slicePorts: [JSON] = ports.items.map { port in
             [
                 "name": .string(port["name"].stringValue), "port": port["port"],
                 "protocol": .string(port["protocol"].string ?? "TCP"), "appProtocol": port["appProtocol"],
             ]
         }
-        if let old, old["endpoints"].items == endpoints, old["ports"].items == slicePorts, old.labels == labels { return }
+        if let old, old["endpoints"].items == endpoints, old["ports"].items == slicePorts, old.labels == labels,
+            old.annotations == annotations
+        {
+            return
+        }
         var slice: JSON =
             old ?? [
                 "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "addressType": .string(family),
@@ -107,6 +124,7 @@ final class EndpointSliceMirroring: Controller {
             return queue.addRateLimited(owner.objectKey)
         }
         slice["metadata"]["labels"] = JSON(labels)
+        slice["metadata"]["annotations"] = annotations.isEmpty ? .null : JSON(annotations)
         slice["endpoints"] = .array(endpoints)
         slice["ports"] = .array(slicePorts)
         if old == nil {

@@ -1,186 +1,210 @@
 import KubeAPI
 import Logging
-import Synchronization
 
 /// Deletes what is owned by objects that are gone, and carries out foreground and orphan deletion
 /// (https://kubernetes.io/docs/concepts/architecture/garbage-collection/).
 ///
-/// It watches every collection and keeps a graph of metadata alone: who exists, who is owned by whom.
+/// It watches every collection, those that other controllers watch too through their informers, and keeps metadata
+/// alone. That view may lag, so the server is asked before anything is deleted.
 final class GarbageCollector: Controller {
-    private struct Item: Sendable {
-        let resource: ResourcePath
-        let namespace: String
-        let name: String
-        let uid: String
-        let owners: [JSON]
-        let finalizers: [String]
-        let isDeleting: Bool
-    }
-
-    private struct Graph {
-        var items: [String: Item] = [:]
-        /// Owner's uid → uids of what it owns.
-        var dependents: [String: Set<String>] = [:]
-    }
+    static let foreground = "foregroundDeletion"
+    static let orphan = "orphan"
 
     private let client: any APIClient
     private let informers: [Informer]
+    /// Those of the informers that nobody else runs.
+    private let own: [Informer]
     private let kinds: [String: ResourcePath]
     private let log: Logger
-    private let graph = Mutex(Graph())
+    private let graph = OwnerGraph()
     private let queue = WorkQueue<String>()
 
-    init(client: any APIClient, resources: [ResourcePath], log: Logger) {
+    init(client: any APIClient, informers shared: SharedInformers, resources: [ResourcePath], log: Logger) {
         self.client = client
         self.log = log
         // Events own nothing and are owned by nothing; there are many.
-        let watched = resources.filter { $0 != .events }
+        let watched = resources.filter { $0.resource != "events" }
         kinds = Dictionary(watched.map { ("\($0.apiVersion)/\($0.kind)", $0) }, uniquingKeysWith: { first, _ in first })
-        informers = watched.map { Informer(client, $0, log: log) }
+        var own: [Informer] = []
+        informers = watched.map { resource in
+            if let informer = shared.informer(of: resource) { return informer }
+            let informer = Informer(client, resource, log: log, transform: Self.metadata)
+            own.append(informer)
+            return informer
+        }
+        self.own = own
+    }
+
+    /// Nothing but what says who an object is and whose.
+    private static func metadata(_ object: JSON) -> JSON {
+        var metadata = JSON.emptyObject
+        for field in [
+            "name", "namespace", "uid", "resourceVersion", "ownerReferences", "finalizers", "deletionTimestamp",
+        ] {
+            metadata[field] = object["metadata"][field]
+        }
+        return ["apiVersion": object["apiVersion"], "kind": object["kind"], "metadata": metadata]
     }
 
     func run() async {
         for informer in informers {
             let resource = informer.resource
-            informer.onEvent { [self] event in observe(event, resource) }
+            informer.onEvent { [self] event in
+                for uid in graph.apply(event, resource) { queue.add(uid) }
+            }
         }
         await withTaskGroup(of: Void.self) { group in
-            for informer in informers { group.addTask { await informer.run() } }
+            for informer in own { group.addTask { await informer.run() } }
             group.addTask { [self] in
                 for informer in informers { await informer.waitForSync() }
-                await queue.run(workers: 2) { [self] uid in try await process(uid) }
+                await queue.run(workers: 4) { [self] uid in try await process(uid) }
             }
             await group.waitForAll()
         }
     }
 
-    private func observe(_ event: Informer.Event, _ resource: ResourcePath) {
-        let object = event.object
-        let affected: Set<String> = graph.withLock { graph in
-            let old = graph.items[object.uid]
-            for owner in old?.owners ?? [] { graph.dependents[owner["uid"].stringValue]?.remove(object.uid) }
-            if case .deleted = event {
-                graph.items[object.uid] = nil
-                // What it owned is to be looked at, and owners that wait for it.
-                return (graph.dependents[object.uid] ?? []).union((old?.owners ?? []).map { $0["uid"].stringValue })
-            }
-            let item = Item(
-                resource: resource, namespace: object.namespace, name: object.name, uid: object.uid,
-                owners: object.ownerReferences, finalizers: object.finalizers, isDeleting: object.isDeleting)
-            graph.items[object.uid] = item
-            for owner in item.owners { graph.dependents[owner["uid"].stringValue, default: []].insert(object.uid) }
-            let isConcerned = !item.owners.isEmpty || (item.isDeleting && !item.finalizers.isEmpty)
-            return isConcerned ? [object.uid] : []
-        }
-        for uid in affected { queue.add(uid) }
-    }
-
     private func process(_ uid: String) async throws {
-        let (item, dependents): (Item?, [Item]) = graph.withLock { graph in
-            (graph.items[uid], (graph.dependents[uid] ?? []).compactMap { graph.items[$0] })
-        }
-        guard let item else {
-            graph.withLock { graph in
-                if graph.dependents[uid]?.isEmpty == true { graph.dependents[uid] = nil }
-            }
-            return
-        }
-        if item.isDeleting, item.finalizers.contains("orphan") { return try await orphan(item, dependents) }
-        if item.isDeleting, item.finalizers.contains("foregroundDeletion") {
-            return try await deleteForeground(item, dependents)
-        }
+        guard let item = graph[uid] else { return }
+        if item.isDeleting, item.finalizers.contains(Self.orphan) { return try await orphanDependents(item) }
+        if item.isWaitingForDependents { return try await deleteDependents(item) }
         if !item.owners.isEmpty, !item.isDeleting { try await collect(item) }
     }
 
+    // MARK: owners that are gone
+
+    private enum OwnerState { case present, waitsForDependents, gone, unknown }
+
     /// Deletes an object none of whose owners is left; drops references to those that are gone from the others.
-    private func collect(_ item: Item) async throws {
-        var gone: [JSON] = []
+    private func collect(_ item: OwnerGraph.Item) async throws {
+        guard !(try await isStillOwned(item, by: item.owners)) else { return }
+        // Somebody may have given it another owner a moment ago.
+        let current: JSON
+        do {
+            current = try await client.get(item.resource, namespace: item.path.namespace, name: item.name)
+        } catch let error as StatusError where error.isNotFound {
+            return
+        }
+        guard current.uid == item.uid, !current.isDeleting, !current.ownerReferences.isEmpty else { return }
+        var lost: [JSON] = []
+        var waiting: [JSON] = []
         var solid = 0
-        var waiting = 0
-        for owner in item.owners {
+        for owner in current.ownerReferences {
             switch try await state(of: owner, for: item) {
             case .present: solid += 1
-            case .waitsForDependents: waiting += 1
-            case .gone: gone.append(owner)
+            case .waitsForDependents: waiting.append(owner)
+            case .gone: lost.append(owner)
             case .unknown: return
             }
         }
         if solid > 0 {
-            for owner in gone {
-                try await patchOwners(item, ["$patch": "delete", "uid": owner["uid"]])
-            }
+            // Neither what is gone nor what waits to go is an owner any more.
+            for owner in lost + waiting { try await patchOwners(item, ["$patch": "delete", "uid": owner["uid"]]) }
             return
         }
-        guard !gone.isEmpty || waiting > 0 else { return }
-        let policy = waiting > 0 && !(dependents(of: item.uid).isEmpty) ? "Foreground" : "Background"
-        try await delete(item, policy: policy)
+        let dependents = graph.dependents(of: item.uid)
+        if !waiting.isEmpty, !dependents.isEmpty {
+            // Objects that own each other in a circle would wait for ever.
+            if dependents.contains(where: \.isWaitingForDependents) { try await unblock(item, current.ownerReferences) }
+            return try await delete(current, item, policy: "Foreground")
+        }
+        try await delete(current, item, policy: Self.policy(current.finalizers))
     }
 
-    private enum OwnerState { case present, waitsForDependents, gone, unknown }
+    private static func policy(_ finalizers: [String]) -> String {
+        finalizers.contains(orphan) ? "Orphan" : finalizers.contains(foreground) ? "Foreground" : "Background"
+    }
 
-    private func state(of owner: JSON, for item: Item) async throws -> OwnerState {
-        let uid = owner["uid"].stringValue
-        if let found = graph.withLock({ $0.items[uid] }) {
-            return found.isDeleting && found.finalizers.contains("foregroundDeletion") ? .waitsForDependents : .present
+    /// By the graph alone: most objects have an owner that is there.
+    private func isStillOwned(_ item: OwnerGraph.Item, by owners: [JSON]) async throws -> Bool {
+        owners.allSatisfy { owner in
+            guard let found = graph[owner["uid"].stringValue] else { return false }
+            return !found.isWaitingForDependents && Self.isAt(found, owner, for: item)
         }
-        guard let resource = kinds["\(owner["apiVersion"].stringValue)/\(owner["kind"].stringValue)"] else { return .unknown }
-        // The graph may lag: the truth is asked before anything is deleted.
+    }
+
+    /// Whether an owner is where the reference says: of that name, in the dependent's namespace or in none.
+    private static func isAt(_ found: OwnerGraph.Item, _ owner: JSON, for item: OwnerGraph.Item) -> Bool {
+        found.name == owner["name"].stringValue && found.resource.kind == owner["kind"].stringValue
+            && (found.namespace.isEmpty || found.namespace == item.namespace)
+    }
+
+    private func state(of owner: JSON, for item: OwnerGraph.Item) async throws -> OwnerState {
+        let uid = owner["uid"].stringValue
+        if let found = graph[uid], Self.isAt(found, owner, for: item) {
+            return found.isWaitingForDependents ? .waitsForDependents : .present
+        }
+        guard let resource = kinds["\(owner["apiVersion"].stringValue)/\(owner["kind"].stringValue)"],
+            // An object outside namespaces can't be owned by one inside.
+            !(resource.isNamespaced && item.namespace.isEmpty)
+        else { return .unknown }
         do {
             let object = try await client.get(
                 resource, namespace: resource.isNamespaced ? item.namespace : nil, name: owner["name"].stringValue)
-            return object.uid == uid ? .present : .gone
+            guard object.uid == uid else { return .gone }
+            return object.isDeleting && object.finalizers.contains(Self.foreground) ? .waitsForDependents : .present
         } catch let error as StatusError where error.isNotFound {
             return .gone
         }
     }
 
-    private func dependents(of uid: String) -> [Item] {
-        graph.withLock { graph in (graph.dependents[uid] ?? []).compactMap { graph.items[$0] } }
-    }
+    // MARK: owners that go
 
-    private func deleteForeground(_ item: Item, _ dependents: [Item]) async throws {
-        let blocking = dependents.filter { dependent in
+    private func deleteDependents(_ item: OwnerGraph.Item) async throws {
+        let dependents = graph.dependents(of: item.uid)
+        let isBlocked = dependents.contains { dependent in
             dependent.owners.contains { $0["uid"].string == item.uid && $0["blockOwnerDeletion"].bool == true }
         }
-        if blocking.isEmpty { return try await removeFinalizer("foregroundDeletion", item) }
+        guard isBlocked else { return try await removeFinalizer(Self.foreground, item) }
         for dependent in dependents where !dependent.isDeleting { queue.add(dependent.uid) }
     }
 
-    private func orphan(_ item: Item, _ dependents: [Item]) async throws {
-        for dependent in dependents {
+    private func orphanDependents(_ item: OwnerGraph.Item) async throws {
+        for dependent in graph.dependents(of: item.uid) {
             try await patchOwners(dependent, ["$patch": "delete", "uid": .string(item.uid)])
         }
-        try await removeFinalizer("orphan", item)
+        try await removeFinalizer(Self.orphan, item)
     }
 
-    private func patchOwners(_ item: Item, _ reference: JSON) async throws {
+    // MARK: writes
+
+    private func unblock(_ item: OwnerGraph.Item, _ owners: [JSON]) async throws {
+        for owner in owners where owner["blockOwnerDeletion"].bool == true {
+            try await patchOwners(item, ["uid": owner["uid"], "blockOwnerDeletion": false])
+        }
+    }
+
+    private func patchOwners(_ item: OwnerGraph.Item, _ reference: JSON) async throws {
         do {
             try await client.patch(
-                item.resource, namespace: item.namespace.isEmpty ? nil : item.namespace, name: item.name, type: .strategic,
+                item.resource, namespace: item.path.namespace, name: item.name, type: .strategic,
                 ["metadata": ["uid": .string(item.uid), "ownerReferences": [reference]]])
         } catch let error as StatusError where error.isNotFound || error.isConflict {
             return
         }
     }
 
-    private func removeFinalizer(_ finalizer: String, _ item: Item) async throws {
-        let namespace = item.namespace.isEmpty ? nil : item.namespace
+    private func removeFinalizer(_ finalizer: String, _ item: OwnerGraph.Item) async throws {
         do {
-            var object = try await client.get(item.resource, namespace: namespace, name: item.name)
+            var object = try await client.get(item.resource, namespace: item.path.namespace, name: item.name)
             guard object.uid == item.uid, object.finalizers.contains(finalizer) else { return }
-            object["metadata"]["finalizers"] = JSON(object.finalizers.filter { $0 != finalizer })
+            let rest = object.finalizers.filter { $0 != finalizer }
+            object["metadata"]["finalizers"] = rest.isEmpty ? .null : JSON(rest)
             try await client.update(item.resource, object)
         } catch let error as StatusError where error.isNotFound {
             return
         }
     }
 
-    private func delete(_ item: Item, policy: String) async throws {
+    /// Only the object that was looked at, in the state that was looked at.
+    private func delete(_ object: JSON, _ item: OwnerGraph.Item, policy: String) async throws {
         do {
             try await client.delete(
-                item.resource, namespace: item.namespace.isEmpty ? nil : item.namespace, name: item.name,
-                options: ["propagationPolicy": .string(policy), "preconditions": ["uid": .string(item.uid)]])
-        } catch let error as StatusError where error.isNotFound || error.isConflict {
+                item.resource, namespace: item.path.namespace, name: item.name,
+                options: [
+                    "propagationPolicy": .string(policy),
+                    "preconditions": ["uid": .string(item.uid), "resourceVersion": .string(object.resourceVersion)],
+                ])
+        } catch let error as StatusError where error.isNotFound {
             return
         }
     }

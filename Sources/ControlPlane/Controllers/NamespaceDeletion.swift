@@ -1,5 +1,6 @@
 import KubeAPI
 import Logging
+import Synchronization
 
 /// Empties namespaces that are being deleted, says in their conditions what they wait for, and lets them go.
 final class NamespaceDeletion: Controller {
@@ -8,6 +9,8 @@ final class NamespaceDeletion: Controller {
     private let resources: [ResourcePath]
     private let log: Logger
     private let queue = WorkQueue<String>()
+    private static let patience = Backoff(first: .milliseconds(250), limit: .seconds(15))
+    private let pauses = Mutex<[String: Backoff]>([:])
 
     init(client: any APIClient, informers: SharedInformers, resources: [ResourcePath], log: Logger) {
         self.client = client
@@ -49,13 +52,13 @@ final class NamespaceDeletion: Controller {
             updated["spec"]["finalizers"] = .array(namespace["spec"]["finalizers"].items.filter { $0 != "kubernetes" })
             do {
                 try await client.update(.namespaces, subresource: "finalize", updated)
-            } catch let error as StatusError where error.isNotFound {
-                return
-            }
+            } catch let error as StatusError where error.isNotFound {}
+            pauses.withLock { _ = $0.removeValue(forKey: name) }
             return
         }
         try await report(namespace, remaining, finalizers, failures)
-        queue.add(name, after: .milliseconds(500))
+        // What goes does so without telling us, but for pods; what is stuck is looked at ever more seldom.
+        queue.add(name, after: pauses.withLock { $0[name, default: Self.patience].next() })
     }
 
     private func deleteAll(
@@ -73,7 +76,8 @@ final class NamespaceDeletion: Controller {
         }
         let left = try await client.list(resource, namespace: namespace)["items"].items
         guard !left.isEmpty else { return }
-        remaining[resource.description] = left.count
+        // Kubernetes writes the dot for the core group, too.
+        remaining["\(resource.resource).\(resource.group)"] = left.count
         for item in left { for finalizer in item.finalizers { finalizers[finalizer, default: 0] += 1 } }
     }
 
@@ -85,6 +89,14 @@ final class NamespaceDeletion: Controller {
             counts.sorted { $0.key < $1.key }.map { phrase($0.key, $0.value) }.joined(separator: ", ")
         }
         let conditions: [(type: String, isTrue: Bool, reason: String, message: String)] = [
+            (
+                "NamespaceDeletionDiscoveryFailure", false, "ResourcesDiscovered",
+                "All resources successfully discovered"
+            ),
+            (
+                "NamespaceDeletionGroupVersionParsingFailure", false, "ParsedGroupVersions",
+                "All legacy kube types successfully parsed"
+            ),
             (
                 "NamespaceDeletionContentFailure", !failures.isEmpty,
                 failures.isEmpty ? "ContentDeleted" : "ContentDeletionFailed",

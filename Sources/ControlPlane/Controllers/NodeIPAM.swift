@@ -1,5 +1,6 @@
 import KubeAPI
 import Logging
+import Synchronization
 
 /// Gives each node a part of the cluster range for its pods (spec.podCIDR). Ranges that nodes have already are kept.
 final class NodeIPAM: Controller {
@@ -10,6 +11,8 @@ final class NodeIPAM: Controller {
     private let recorder: EventRecorder
     private let log: Logger
     private let queue = WorkQueue<String>()
+    /// Who has what, as far as is known: from the nodes, and from what was just given.
+    private let taken = Mutex<[String: [CIDR]]>([:])
 
     init(
         client: any APIClient, informers: SharedInformers, range: CIDR, maskSize: Int, recorder: EventRecorder,
@@ -25,31 +28,55 @@ final class NodeIPAM: Controller {
     }
 
     func run() async {
-        informers.nodes.onEvent { [queue] event in
-            if Node(event.object).podCIDR == nil { queue.add(event.object.name) }
+        informers.nodes.onEvent { [self] event in
+            let node = Node(event.object)
+            if case .deleted = event {
+                taken.withLock { _ = $0.removeValue(forKey: node.name) }
+                // Whoever found none may find this one.
+                for other in informers.nodes.all() where Node(other).podCIDR == nil { queue.add(other.name) }
+            } else if node.podCIDR == nil {
+                queue.add(node.name)
+            } else {
+                taken.withLock { $0[node.name] = node.podCIDRs.compactMap { CIDR($0) } }
+            }
         }
         await informers.nodes.waitForSync()
-        // One worker: the next free range is found by looking at all nodes.
+        // One worker: no range is given twice.
         await queue.run { [self] name in try await assign(name) }
     }
 
     private func assign(_ name: String) async throws {
-        // The informer may lag behind a range that was just given: the truth is asked.
-        let nodes = try await client.list(.nodes)["items"].items.map(Node.init)
-        guard let node = nodes.first(where: { $0.name == name }), node.podCIDR == nil, !node.isDeleting else { return }
-        let taken = nodes.compactMap { $0.podCIDR.flatMap { CIDR($0) } }
+        guard let object = informers.nodes.get(name), Node(object).podCIDR == nil, !object.isDeleting else { return }
+        let all = taken.withLock { $0 }.filter { $0.key != name }.flatMap(\.value)
+        guard let free = firstFree(all) else {
+            recorder.record(
+                object: object, type: .warning, reason: "CIDRNotAvailable",
+                message: "Node \(name) status is now: CIDRNotAvailable")
+            throw StatusError.internalError("the cluster range \(range) has no /\(maskSize) left for node \(name)")
+        }
+        let text = JSON.string(free.description)
+        do {
+            try await client.patch(
+                .nodes, name: name,
+                ["metadata": ["uid": .string(object.uid)], "spec": ["podCIDR": text, "podCIDRs": [text]]])
+        } catch let error as StatusError where error.isNotFound || error.isConflict {
+            return
+        }
+        taken.withLock { $0[name] = [free] }
+        log.info("gave the node its pod range", metadata: ["node": "\(name)", "range": "\(free)"])
+    }
+
+    private func firstFree(_ taken: [CIDR]) -> CIDR? {
+        // Most ranges are parts of the size that we give: those are looked up, all others compared.
+        let parts = Set(taken.filter { $0.prefixLength == maskSize }.map(\.network))
+        let others = taken.filter { $0.prefixLength != maskSize }
         var number = 0
         while let candidate = range.subnet(number, prefixLength: maskSize) {
             number += 1
-            guard !taken.contains(where: { $0.overlaps(candidate) }) else { continue }
-            let text = JSON.string(candidate.description)
-            try await client.patch(.nodes, name: name, ["spec": ["podCIDR": text, "podCIDRs": [text]]])
-            log.info("gave the node its pod range", metadata: ["node": "\(name)", "range": "\(candidate)"])
-            return
+            if !parts.contains(candidate.network), !others.contains(where: { $0.overlaps(candidate) }) {
+                return candidate
+            }
         }
-        recorder.record(
-            object: node.json, type: .warning, reason: "CIDRNotAvailable",
-            message: "Node \(name) status is now: CIDRNotAvailable")
-        throw StatusError.internalError("the cluster range \(range) has no /\(maskSize) left for node \(name)")
+        return nil
     }
 }

@@ -2,143 +2,242 @@ import KubeAPI
 import Logging
 import Synchronization
 
-/// Notices nodes that have fallen silent: their Ready condition becomes Unknown, taints keep new pods away, and pods
-/// leave when their toleration of the taint has run out.
+/// Notices nodes that have fallen silent: their Ready condition becomes Unknown. Keeps the taints that follow from a
+/// node's conditions, by which new pods stay away and old ones leave (`TaintEviction`).
+///
+/// Nothing is polled: a node is looked at when it changes, and when its silence would become too long.
 final class NodeLifecycle: Controller {
     /// A node that has not renewed its lease for so long is unknown (Kubernetes' node-monitor-grace-period is 40–50 s).
     static let gracePeriod: Duration = .seconds(40)
-    static let period: Duration = .seconds(5)
-
-    private static let notReady = "node.kubernetes.io/not-ready"
-    private static let unreachable = "node.kubernetes.io/unreachable"
+    static let notReady = "node.kubernetes.io/not-ready"
+    static let unreachable = "node.kubernetes.io/unreachable"
+    private static let leaseNamespace = "kube-node-lease"
 
     private struct Heard {
-        var renewTime = ""
+        /// Renew time and heartbeat, as the node last said them.
+        var sign = ""
+        /// When they changed, by our own clock: theirs may be wrong.
         var at = ContinuousClock.now
+        var wasReady = false
+        /// Its pods still have to be marked.
+        var hasUnmarkedPods = false
+    }
+    private struct State {
+        var heard: [String: Heard] = [:]
+        /// Not one node is ready: then it is rather us who are cut off, and no pod is driven away.
+        var isDisrupted = false
     }
 
     private let client: any APIClient
     private let informers: SharedInformers
     private let recorder: EventRecorder
     private let log: Logger
-    /// When a node's lease was last seen to change, by our own clock: theirs may be wrong.
-    private let heard = Mutex<[String: Heard]>([:])
-    /// When a pod's toleration of its node's taint began to run.
-    private let tainted = Mutex<[String: ContinuousClock.Instant]>([:])
+    private let gracePeriod: Duration
+    private let queue = WorkQueue<String>()
+    private let state = Mutex(State())
 
-    init(client: any APIClient, informers: SharedInformers, recorder: EventRecorder, log: Logger) {
+    init(
+        client: any APIClient, informers: SharedInformers, recorder: EventRecorder, log: Logger,
+        gracePeriod: Duration = NodeLifecycle.gracePeriod
+    ) {
         self.client = client
         self.informers = informers
         self.recorder = recorder
         self.log = log
+        self.gracePeriod = gracePeriod
     }
 
     func run() async {
+        informers.nodes.onEvent { [self] in nodeChanged($0) }
+        informers.leases.onEvent { [self] event in
+            guard let node = informers.nodes.get(event.object.name) else { return }
+            listen(Node(node))
+        }
         await informers.nodes.waitForSync()
         await informers.leases.waitForSync()
         await informers.pods.waitForSync()
-        while !Task.isCancelled {
-            for node in informers.nodes.all() {
-                do {
-                    try await check(Node(node))
-                } catch {
-                    log.debug("cannot update node", metadata: ["node": "\(node.name)", "err": "\(error)"])
-                }
+        await queue.run { [self] name in try await check(name) }
+    }
+
+    private func nodeChanged(_ event: Informer.Event) {
+        let name = event.object.name
+        if case .deleted = event {
+            state.withLock { _ = $0.heard.removeValue(forKey: name) }
+        } else {
+            listen(Node(event.object))
+        }
+        if case .updated(let old, let new) = event, Self.aspects(old) == Self.aspects(new) { return }
+        queue.add(name)
+    }
+
+    /// What of a node matters here: not its heartbeats.
+    private static func aspects(_ node: JSON) -> JSON {
+        [
+            "conditions": .array(
+                node["status"]["conditions"].items.map { ["type": $0["type"], "status": $0["status"]] }),
+            "taints": node["spec"]["taints"], "unschedulable": node["spec"]["unschedulable"],
+        ]
+    }
+
+    /// Takes note of a sign of life.
+    private func listen(_ node: Node) {
+        let lease = informers.leases.get("\(Self.leaseNamespace)/\(node.name)")
+        let sign =
+            (lease?["spec"]["renewTime"].stringValue ?? "")
+            + (node.condition("Ready")?["lastHeartbeatTime"].stringValue ?? "")
+        state.withLock { state in
+            if state.heard[node.name] == nil {
+                state.heard[node.name] = Heard(sign: sign, wasReady: node.isReady)
+            } else if state.heard[node.name]?.sign != sign {
+                state.heard[node.name]?.sign = sign
+                state.heard[node.name]?.at = .now
             }
-            let names = Set(informers.nodes.all().map(\.name))
-            heard.withLock { heard in heard = heard.filter { names.contains($0.key) } }
-            try? await Task.sleep(for: Self.period)  // cancellation is seen by the loop's condition
         }
     }
 
-    private func check(_ node: Node) async throws {
-        let lease = informers.leases.get("kube-node-lease/\(node.name)")
-        let sign = (lease?["spec"]["renewTime"].string ?? "") + (node.condition("Ready")?["lastHeartbeatTime"].string ?? "")
-        let silence = heard.withLock { heard in
-            if heard[node.name]?.renewTime != sign { heard[node.name] = Heard(renewTime: sign) }
-            return ContinuousClock.now - (heard[node.name]?.at ?? .now)
+    private func check(_ name: String) async throws {
+        updateDisruption()
+        guard let object = informers.nodes.get(name) else { return }
+        let node = Node(object)
+        let silence = ContinuousClock.now - (state.withLock { $0.heard[name]?.at } ?? .now)
+        if silence < gracePeriod {
+            queue.add(name, after: gracePeriod - silence)
+        } else if node.condition("Ready")?["status"].string != "Unknown" {
+            // The change brings the node here again.
+            return try await markUnknown(node)
         }
-        let isSilent = silence > Self.gracePeriod
-        if isSilent, node.condition("Ready")?["status"].string != "Unknown" {
-            try await markUnknown(node)
-        }
-        let status = isSilent ? "Unknown" : node.condition("Ready")?["status"].string
-        var taints = node.taints.filter { ![Self.notReady, Self.unreachable].contains($0["key"].stringValue) }
-        let key: String? = status == "True" ? nil : status == "Unknown" ? Self.unreachable : Self.notReady
-        if let key {
-            for effect in ["NoSchedule", "NoExecute"] {
-                let old = node.taints.first { $0["key"].string == key && $0["effect"].string == effect }
-                taints.append(old ?? ["key": .string(key), "effect": .string(effect), "timeAdded": .string(Timestamp.now().rfc3339)])
-            }
-        }
-        if taints != node.taints {
-            var updated = node.json
-            updated["spec"]["taints"] = taints.isEmpty ? .null : .array(taints)
-            try await client.update(.nodes, updated)
-            recorder.record(
-                object: node.json, type: .normal, reason: key == nil ? "NodeReady" : "NodeNotReady",
-                message: "Node \(node.name) status is now: \(key == nil ? "NodeReady" : "NodeNotReady")")
-        }
-        try await evict(from: node, taints.map(Taint.init).filter { $0.effect == "NoExecute" })
+        try await noteReadiness(node)
+        try await updateTaints(node)
     }
+
+    private func updateDisruption() {
+        let nodes = informers.nodes.all().map(Node.init)
+        let isDisrupted = !nodes.isEmpty && nodes.allSatisfy { !$0.isReady }
+        let hasChanged = state.withLock { state in
+            defer { state.isDisrupted = isDisrupted }
+            return state.isDisrupted != isDisrupted
+        }
+        if hasChanged { for node in nodes { queue.add(node.name) } }
+    }
+
+    // MARK: conditions
 
     private func markUnknown(_ node: Node) async throws {
-        var updated = node.json
-        let now = Timestamp.now().rfc3339
+        let now = JSON.string(Timestamp.now().rfc3339)
         var conditions = node.status["conditions"].items
-        if node.condition("Ready") == nil { conditions.append(["type": "Ready", "status": ""]) }
-        for index in conditions.indices where conditions[index]["status"].string != "Unknown" {
-            conditions[index]["status"] = "Unknown"
-            conditions[index]["reason"] = "NodeStatusUnknown"
-            conditions[index]["message"] = "Kubelet stopped posting node status."
-            conditions[index]["lastTransitionTime"] = .string(now)
+        for type in ["Ready", "MemoryPressure", "DiskPressure", "PIDPressure"] {
+            if let index = conditions.firstIndex(where: { $0["type"].string == type }) {
+                guard conditions[index]["status"].string != "Unknown" else { continue }
+                conditions[index]["status"] = "Unknown"
+                conditions[index]["reason"] = "NodeStatusUnknown"
+                conditions[index]["message"] = "Kubelet stopped posting node status."
+                conditions[index]["lastTransitionTime"] = now
+            } else {
+                conditions.append([
+                    "type": .string(type), "status": "Unknown", "reason": "NodeStatusNeverUpdated",
+                    "message": "Kubelet never posted node status.", "lastHeartbeatTime": now,
+                    "lastTransitionTime": now,
+                ])
+            }
         }
+        var updated = node.json
         updated["status"]["conditions"] = .array(conditions)
-        try await client.update(.nodes, subresource: "status", updated)
-        for object in informers.pods.all() where Pod(object).nodeName == node.name && Pod(object).isReady {
+        try await write(updated, subresource: "status")
+    }
+
+    /// Pods of a node that stops being ready are not ready either: services must not send anybody there.
+    private func noteReadiness(_ node: Node) async throws {
+        let isReady = node.isReady
+        let (isLost, mustMark) = state.withLock { state in
+            guard let heard = state.heard[node.name] else { return (false, false) }
+            let isLost = heard.wasReady && !isReady
+            state.heard[node.name]?.wasReady = isReady
+            state.heard[node.name]?.hasUnmarkedPods = !isReady && (isLost || heard.hasUnmarkedPods)
+            return (isLost, !isReady && (isLost || heard.hasUnmarkedPods))
+        }
+        if isLost {
+            recorder.record(
+                object: node.json, type: .normal, reason: "NodeNotReady",
+                message: "Node \(node.name) status is now: NodeNotReady")
+        }
+        guard mustMark else { return }
+        for object in informers.pods.all() {
+            let pod = Pod(object)
+            guard pod.nodeName == node.name, pod.isReady else { continue }
+            try await markNotReady(pod)
+        }
+        state.withLock { $0.heard[node.name]?.hasUnmarkedPods = false }
+    }
+
+    private func markNotReady(_ pod: Pod) async throws {
+        do {
             try await client.patch(
-                .pods, namespace: object.namespace, name: object.name, subresource: "status", type: .strategic,
-                ["status": ["conditions": [["type": "Ready", "status": "False", "lastTransitionTime": .string(now)]]]])
+                .pods, namespace: pod.namespace, name: pod.name, subresource: "status", type: .strategic,
+                [
+                    "metadata": ["uid": .string(pod.uid)],
+                    "status": [
+                        "conditions": [
+                            [
+                                "type": "Ready", "status": "False",
+                                "lastTransitionTime": .string(Timestamp.now().rfc3339),
+                            ]
+                        ]
+                    ],
+                ])
+            recorder.record(object: pod.json, type: .warning, reason: "NodeNotReady", message: "Node is not ready")
+        } catch let error as StatusError where error.isNotFound || error.isConflict {
+            return
         }
     }
 
-    /// Deletes pods that don't bear a NoExecute taint, or have borne it long enough.
-    private func evict(from node: Node, _ taints: [Taint]) async throws {
-        for object in informers.pods.all() {
-            let pod = Pod(object)
-            guard pod.nodeName == node.name else { continue }
-            guard !taints.isEmpty, !pod.isDeleting, !pod.isMirror else {
-                tainted.withLock { _ = $0.removeValue(forKey: pod.uid) }
-                continue
-            }
-            var shortest: Int?
-            var isBorne = true
-            for taint in taints {
-                let tolerations = pod.tolerations.filter { taint.isTolerated(by: $0) }
-                guard !tolerations.isEmpty else {
-                    isBorne = false
-                    continue
-                }
-                let bounds = tolerations.compactMap { $0["tolerationSeconds"].int }
-                if let least = bounds.min() { shortest = min(shortest ?? least, least) }
-            }
-            if isBorne {
-                guard let shortest else { continue }
-                let since = tainted.withLock { tainted in
-                    if tainted[pod.uid] == nil { tainted[pod.uid] = .now }
-                    return tainted[pod.uid] ?? .now
-                }
-                guard ContinuousClock.now - since >= .seconds(max(0, shortest)) else { continue }
-            }
-            do {
-                try await client.delete(
-                    .pods, namespace: pod.namespace, name: pod.name, options: ["preconditions": ["uid": .string(pod.uid)]])
-                recorder.record(
-                    object: object, type: .normal, reason: "TaintManagerEviction",
-                    message: "Marking for deletion Pod \(pod.key)")
-            } catch let error as StatusError where error.isNotFound || error.isConflict {
-                continue
-            }
+    // MARK: taints
+
+    private static let byCondition: KeyValuePairs<String, String> = [
+        "MemoryPressure": "node.kubernetes.io/memory-pressure", "DiskPressure": "node.kubernetes.io/disk-pressure",
+        "PIDPressure": "node.kubernetes.io/pid-pressure",
+        "NetworkUnavailable": "node.kubernetes.io/network-unavailable",
+    ]
+    private static let unschedulable = "node.kubernetes.io/unschedulable"
+
+    /// The taints that a node's state asks for: key and effect.
+    static func taints(_ node: Node, isDisrupted: Bool) -> [Taint] {
+        var taints: [Taint] = []
+        let ready = node.condition("Ready")?["status"].string
+        if ready != "True" {
+            let key = ready == "Unknown" ? unreachable : notReady
+            taints.append(Taint(key: key, effect: "NoSchedule"))
+            if !isDisrupted { taints.append(Taint(key: key, effect: "NoExecute")) }
+        }
+        for (type, key) in byCondition where node.condition(type)?["status"].string == "True" {
+            taints.append(Taint(key: key, effect: "NoSchedule"))
+        }
+        if node.isUnschedulable { taints.append(Taint(key: unschedulable, effect: "NoSchedule")) }
+        return taints
+    }
+
+    private func updateTaints(_ node: Node) async throws {
+        let ours = Set([Self.notReady, Self.unreachable, Self.unschedulable] + Self.byCondition.map(\.value))
+        let wanted = Self.taints(node, isDisrupted: state.withLock { $0.isDisrupted })
+        // What is there stays as it is: it tells since when.
+        var taints = node.taints.filter { json in
+            let taint = Taint(json)
+            return !ours.contains(taint.key) || wanted.contains { $0.key == taint.key && $0.effect == taint.effect }
+        }
+        let now = JSON.string(Timestamp.now().rfc3339)
+        for taint in wanted where !taints.contains(where: { $0["key"].string == taint.key && $0["effect"].string == taint.effect }) {
+            taints.append(["key": .string(taint.key), "effect": .string(taint.effect), "timeAdded": now])
+        }
+        guard taints != node.taints else { return }
+        var updated = node.json
+        updated["spec"]["taints"] = taints.isEmpty ? .null : .array(taints)
+        try await write(updated)
+    }
+
+    private func write(_ node: JSON, subresource: String? = nil) async throws {
+        do {
+            try await client.update(.nodes, subresource: subresource, node)
+        } catch let error as StatusError where error.isNotFound {
+            return
         }
     }
 }

@@ -31,8 +31,11 @@ final class PodGC: Controller {
             let absent = Set(pods.map(\.nodeName)).subtracting(nodes).subtracting([""])
             missing = missing.filter { absent.contains($0.key) }
             for name in absent where missing[name] == nil { missing[name] = .now }
-            let gone = missing.filter { ContinuousClock.now - $0.value > Self.quarantine }
-            for pod in pods where gone[pod.nodeName] != nil || (pod.isDeleting && pod.nodeName.isEmpty) {
+            var gone: Set<String> = []
+            for (name, since) in missing where ContinuousClock.now - since > Self.quarantine {
+                if await isGone(name) { gone.insert(name) }
+            }
+            for pod in pods where gone.contains(pod.nodeName) || (pod.isDeleting && pod.nodeName.isEmpty) {
                 await remove(pod)
             }
             let ended = pods.filter(\.isTerminal)
@@ -42,6 +45,16 @@ final class PodGC: Controller {
                     await remove(pod)
                 }
             }
+        }
+    }
+
+    /// Asks the server: the informer may lag.
+    private func isGone(_ node: String) async -> Bool {
+        do {
+            _ = try await client.get(.nodes, name: node)
+            return false
+        } catch {
+            return (error as? StatusError)?.isNotFound ?? false
         }
     }
 

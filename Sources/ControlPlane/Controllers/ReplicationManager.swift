@@ -32,73 +32,99 @@ final class ReplicationManager: Controller {
         await queue.run(workers: 2) { [self] key in try await sync(key) }
     }
 
+    // MARK: what happens
+
     private func podChanged(_ event: Informer.Event) {
         let pod = event.object
-        if let key = owner(of: pod) {
+        if let key = Self.owner(of: pod) {
             switch event {
             case .added: expectations.observedCreation(key, pod.uid)
             case .deleted: expectations.observedDeletion(key, pod.uid)
-            case .updated:
-                if pod.isDeleting { expectations.observedDeletion(key, pod.uid) }
+            case .updated: if pod.isDeleting { expectations.observedDeletion(key, pod.uid) }
             }
             queue.add(key)
         }
-        if case .updated(let old, _) = event, let before = owner(of: old), before != owner(of: pod) { queue.add(before) }
-        // An orphan may be somebody's to adopt; one whose labels changed may be missed by its former owner.
-        if pod.controllerReference == nil {
-            for controller in informers.replicationControllers.all()
-            where controller.namespace == pod.namespace && matches(ReplicationController(controller), pod) {
-                queue.add(controller.objectKey)
-            }
+        if case .updated(let old, _) = event, let before = Self.owner(of: old), before != Self.owner(of: pod) {
+            queue.add(before)
+        }
+        // An orphan may be somebody's to adopt.
+        guard pod.controllerReference == nil, !pod.isDeleting else { return }
+        for controller in informers.replicationControllers.all()
+        where controller.namespace == pod.namespace && Self.matches(ReplicationController(controller), pod) {
+            queue.add(controller.objectKey)
         }
     }
 
-    private func owner(of pod: JSON) -> String? {
-        guard let reference = pod.controllerReference, reference["kind"].string == "ReplicationController" else { return nil }
+    private static func owner(of pod: JSON) -> String? {
+        guard let reference = pod.controllerReference, reference["kind"].string == "ReplicationController",
+            reference["apiVersion"].string == "v1"
+        else { return nil }
         return "\(pod.namespace)/\(reference["name"].stringValue)"
     }
 
-    private func matches(_ controller: ReplicationController, _ pod: JSON) -> Bool {
-        let selector = controller.selector
-        guard !selector.isEmpty else { return false }
-        let labels = pod.labels
-        return selector.allSatisfy { labels[$0.key] == $0.value }
+    private static func matches(_ controller: ReplicationController, _ pod: JSON) -> Bool {
+        let selector = controller.spec["selector"]
+        guard let wanted = selector.object, !wanted.isEmpty else { return false }
+        let labels = pod["metadata"]["labels"]
+        return wanted.allSatisfy { labels[$0.key] == $0.value }
     }
 
     private func sync(_ key: String) async throws {
         guard let object = informers.replicationControllers.get(key) else { return }
         let controller = ReplicationController(object)
-        var mine: [JSON] = []
-        for pod in informers.pods.all() where pod.namespace == controller.namespace {
-            if let reference = pod.controllerReference {
-                guard object.isReferred(by: reference) else { continue }
-                if matches(controller, pod) {
-                    mine.append(pod)
-                } else if !pod.isDeleting {
-                    try await release(pod, from: object)
-                }
-            } else if matches(controller, pod), !pod.isDeleting, !controller.isDeleting, !Pod(pod).isTerminal {
-                if let adopted = try await adopt(pod, by: object) { mine.append(adopted) }
-            }
+        let mine = try await claim(controller).filter { !Pod($0).isTerminal && !$0.isDeleting }
+        var failure: ScalingFailure?
+        if !controller.isDeleting, expectations.areMet(key) {
+            failure = await scale(controller, key, mine)
         }
-        let active = mine.filter { !Pod($0).isTerminal && !$0.isDeleting }
-        if !controller.isDeleting, expectations.areMet(key) { try await scale(controller, key, active) }
-        try await updateStatus(controller, active)
+        // The failure is in the status before the next attempt.
+        try await updateStatus(controller, mine, failure)
+        if let failure { throw failure.cause }
     }
 
     // MARK: owning
+
+    /// The controller's pods: those that it owns, and orphans that its selector matches, which it adopts. What it owns
+    /// and does not match any more is let go.
+    private func claim(_ controller: ReplicationController) async throws -> [JSON] {
+        var mine: [JSON] = []
+        var mayAdopt: Bool?
+        for pod in informers.podsByNamespace(controller.namespace) {
+            let matches = Self.matches(controller, pod)
+            if let reference = pod.controllerReference {
+                guard controller.json.isReferred(by: reference) else { continue }
+                if matches {
+                    mine.append(pod)
+                } else if !pod.isDeleting, !controller.isDeleting {
+                    try await release(pod, from: controller.json)
+                }
+                continue
+            }
+            guard matches, !pod.isDeleting, !controller.isDeleting, !Pod(pod).isTerminal else { continue }
+            if mayAdopt == nil { mayAdopt = try await isStillThere(controller) }
+            if mayAdopt == true, let adopted = try await adopt(pod, by: controller.json) { mine.append(adopted) }
+        }
+        return mine
+    }
+
+    /// Asks the server: a controller that goes must not take pods with it that were somebody else's a moment ago.
+    private func isStillThere(_ controller: ReplicationController) async throws -> Bool {
+        do {
+            let current = try await client.get(
+                .replicationControllers, namespace: controller.namespace, name: controller.name)
+            return current.uid == controller.uid && !current.isDeleting
+        } catch let error as StatusError where error.isNotFound {
+            return false
+        }
+    }
 
     private func adopt(_ pod: JSON, by owner: JSON) async throws -> JSON? {
         do {
             return try await client.patch(
                 .pods, namespace: pod.namespace, name: pod.name, type: .strategic,
-                [
-                    "metadata": [
-                        "uid": .string(pod.uid),
-                        "ownerReferences": [owner.ownerReference()],
-                    ]
-                ])
+                ["metadata": ["uid": .string(pod.uid), "ownerReferences": [owner.ownerReference()]]])
         } catch let error as StatusError where error.isNotFound || error.isConflict || error.reason == "Invalid" {
+            // Gone, another one by now, or somebody else's.
             return nil
         }
     }
@@ -120,43 +146,61 @@ final class ReplicationManager: Controller {
 
     // MARK: scaling
 
-    private func scale(_ controller: ReplicationController, _ key: String, _ active: [JSON]) async throws {
+    private struct ScalingFailure: Sendable {
+        /// `FailedCreate`, `FailedDelete`
+        let reason: String
+        let cause: any Error
+    }
+
+    private func scale(_ controller: ReplicationController, _ key: String, _ active: [JSON]) async -> ScalingFailure? {
         let missing = controller.replicas - active.count
-        if missing > 0 {
-            try await create(min(missing, Self.burstLimit), controller, key)
-        } else if missing < 0 {
-            let victims = active.sorted(by: Self.shouldGoFirst).prefix(min(-missing, Self.burstLimit))
-            expectations.expectDeletions(key, Set(victims.map(\.uid)))
-            await withTaskGroup(of: Void.self) { group in
-                for pod in victims { group.addTask { await self.delete(pod, controller, key) } }
-            }
+        guard missing != 0 else { return nil }
+        // Should an event be missed, the controller is looked at again when it stops waiting for it.
+        queue.add(key, after: Expectations.lifetime + .seconds(1))
+        if missing > 0 { return await create(min(missing, Self.burstLimit), controller, key) }
+        let victims = ScaleDownOrder.firstToGo(active, count: min(-missing, Self.burstLimit))
+        expectations.expectDeletions(key, Set(victims.map(\.uid)))
+        let failures = await withTaskGroup(of: (any Error)?.self) { group in
+            for pod in victims { group.addTask { await self.delete(pod, controller, key) } }
+            return await group.reduce(into: [any Error]()) { if let error = $1 { $0.append(error) } }
         }
+        return failures.first.map { ScalingFailure(reason: "FailedDelete", cause: $0) }
     }
 
     /// Batches of 1, 2, 4, …: where the first creation fails (a quota, a bad template), the others are not tried.
-    private func create(_ count: Int, _ controller: ReplicationController, _ key: String) async throws {
-        var template = controller.template
-        template["apiVersion"] = "v1"
-        template["kind"] = "Pod"
-        template["metadata"]["generateName"] = .string(controller.name + "-")
-        template["metadata"]["namespace"] = .string(controller.namespace)
-        template["metadata"]["ownerReferences"] = [controller.json.ownerReference()]
-        let pod = template
+    private func create(_ count: Int, _ controller: ReplicationController, _ key: String) async -> ScalingFailure? {
+        let pod = Self.pod(of: controller)
         var remaining = count
         var batch = 1
         while remaining > 0 {
             let size = min(batch, remaining)
             expectations.expectCreations(key, size)
-            let failure = await withTaskGroup(of: (any Error)?.self) { group in
+            let failures = await withTaskGroup(of: (any Error)?.self) { group in
                 for _ in 0..<size { group.addTask { await self.createOne(pod, controller, key) } }
-                var first: (any Error)?
-                for await failure in group { first = first ?? failure }
-                return first
+                return await group.reduce(into: [any Error]()) { if let error = $1 { $0.append(error) } }
             }
-            if let failure { throw failure }
+            if let failure = failures.first {
+                // A namespace that goes takes its controllers along: nothing to report, nothing to try again.
+                return Self.isNamespaceGoing(failure) ? nil : ScalingFailure(reason: "FailedCreate", cause: failure)
+            }
             remaining -= size
             batch *= 2
         }
+        return nil
+    }
+
+    private static func pod(of controller: ReplicationController) -> JSON {
+        let template = controller.template
+        var metadata: JSON = [
+            "generateName": .string(controller.name + "-"), "namespace": .string(controller.namespace),
+            "ownerReferences": [controller.json.ownerReference()],
+        ]
+        for field in ["labels", "annotations", "finalizers"] { metadata[field] = template["metadata"][field] }
+        return ["apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": template["spec"]]
+    }
+
+    private static func isNamespaceGoing(_ error: any Error) -> Bool {
+        (error as? StatusError)?.details["causes"].items.contains { $0["reason"].string == "NamespaceTerminating" } ?? false
     }
 
     private func createOne(_ pod: JSON, _ controller: ReplicationController, _ key: String) async -> (any Error)? {
@@ -168,74 +212,50 @@ final class ReplicationManager: Controller {
             return nil
         } catch {
             expectations.creationFailed(key)
-            // A namespace that goes takes its controllers along: nothing to report.
-            if let status = error as? StatusError, status.code == 403, status.message.contains("being terminated") {
-                return nil
+            if !Self.isNamespaceGoing(error) {
+                recorder.record(
+                    object: controller.json, type: .warning, reason: "FailedCreate", message: "Error creating: \(error)")
             }
-            recorder.record(
-                object: controller.json, type: .warning, reason: "FailedCreate", message: "Error creating: \(error)")
             return error
         }
     }
 
-    private func delete(_ pod: JSON, _ controller: ReplicationController, _ key: String) async {
+    private func delete(_ pod: JSON, _ controller: ReplicationController, _ key: String) async -> (any Error)? {
         do {
             try await client.delete(
                 .pods, namespace: pod.namespace, name: pod.name, options: ["preconditions": ["uid": .string(pod.uid)]])
             recorder.record(
                 object: controller.json, type: .normal, reason: "SuccessfulDelete", message: "Deleted pod: \(pod.name)")
+            return nil
         } catch {
             expectations.observedDeletion(key, pod.uid)
-            if let status = error as? StatusError, status.isNotFound || status.isConflict { return }
+            if let status = error as? StatusError, status.isNotFound || status.isConflict { return nil }
             recorder.record(
                 object: controller.json, type: .warning, reason: "FailedDelete", message: "Error deleting: \(error)")
-            queue.addRateLimited(key)
+            return error
         }
-    }
-
-    /// The order in which pods go: those that serve least first.
-    private static func shouldGoFirst(_ left: JSON, _ right: JSON) -> Bool {
-        func rank(_ object: JSON) -> (Int, Int, Int) {
-            let pod = Pod(object)
-            let phase = pod.phase == "Pending" ? 0 : pod.phase == "Running" ? 2 : 1
-            return (pod.nodeName.isEmpty ? 0 : 1, phase, pod.isReady ? 1 : 0)
-        }
-        let (a, b) = (rank(left), rank(right))
-        if a != b { return a < b }
-        let restarts = { (object: JSON) in
-            object["status"]["containerStatuses"].items.reduce(0) { max($0, $1["restartCount"].int ?? 0) }
-        }
-        let (more, fewer) = (restarts(left), restarts(right))
-        if more != fewer { return more > fewer }
-        // The younger go first: they have the fewest connections.
-        let (young, old) = (left["metadata"]["creationTimestamp"].stringValue, right["metadata"]["creationTimestamp"].stringValue)
-        return young == old ? left.name > right.name : young > old
     }
 
     // MARK: status
 
-    private func updateStatus(_ controller: ReplicationController, _ active: [JSON]) async throws {
-        let labels = controller.template["metadata"]["labels"].stringMap
+    private func updateStatus(
+        _ controller: ReplicationController, _ active: [JSON], _ failure: ScalingFailure?
+    ) async throws {
+        let labels = controller.template["metadata"]["labels"].object ?? JSONObject()
         let ready = active.filter { Pod($0).isReady }
-        let now = Timestamp.now()
-        var soonest: Duration?
-        let available = ready.filter { pod in
-            let wait = Duration.seconds(controller.minReadySeconds)
-            guard wait > .zero, let since = Pod(pod).condition("Ready")?["lastTransitionTime"].string,
-                let time = Timestamp(rfc3339: since)
-            else { return true }
-            let left = wait - (now - time)
-            if left > .zero { soonest = min(soonest ?? left, left) }
-            return left <= .zero
-        }
+        let (available, soonest) = Self.available(ready, after: .seconds(controller.minReadySeconds))
         if let soonest { queue.add(controller.key, after: soonest) }
+        let fullyLabeled = active.count { pod in
+            let own = pod["metadata"]["labels"]
+            return labels.allSatisfy { own[$0.key] == $0.value }
+        }
         var status = controller.status
         status["replicas"] = .int(Int64(active.count))
-        status["fullyLabeledReplicas"] = JSON(
-            Self.positive(active.filter { pod in labels.allSatisfy { pod.labels[$0.key] == $0.value } }.count))
-        status["readyReplicas"] = JSON(Self.positive(ready.count))
-        status["availableReplicas"] = JSON(Self.positive(available.count))
-        status["observedGeneration"] = .int(Int64(controller.json.generation))
+        status["fullyLabeledReplicas"] = Self.positive(fullyLabeled)
+        status["readyReplicas"] = Self.positive(ready.count)
+        status["availableReplicas"] = Self.positive(available)
+        status["observedGeneration"] = Self.positive(controller.json.generation)
+        status["conditions"] = Self.conditions(controller.status["conditions"], failure)
         guard status != controller.status else { return }
         var updated = controller.json
         updated["status"] = status
@@ -246,6 +266,39 @@ final class ReplicationManager: Controller {
         }
     }
 
+    /// How many have been ready for so long, and when the next one will have been.
+    private static func available(_ ready: [JSON], after wait: Duration) -> (count: Int, soonest: Duration?) {
+        guard wait > .zero else { return (ready.count, nil) }
+        let now = Timestamp.now()
+        var soonest: Duration?
+        let available = ready.count { pod in
+            guard let since = Pod(pod).condition("Ready")?["lastTransitionTime"].string,
+                let time = Timestamp(rfc3339: since)
+            else { return true }
+            let left = wait - (now - time)
+            if left > .zero { soonest = min(soonest ?? left, left) }
+            return left <= .zero
+        }
+        return (available, soonest)
+    }
+
+    private static func conditions(_ old: JSON, _ failure: ScalingFailure?) -> JSON {
+        var others = old.items.filter { $0["type"].string != "ReplicaFailure" }
+        if let failure {
+            let before = old.items.first { $0["type"].string == "ReplicaFailure" }
+            let message = JSON.string("\(failure.cause)")
+            if let before, before["reason"].string == failure.reason, before["message"] == message {
+                others.append(before)
+            } else {
+                others.append([
+                    "type": "ReplicaFailure", "status": "True", "reason": .string(failure.reason), "message": message,
+                    "lastTransitionTime": .string(Timestamp.now().rfc3339),
+                ])
+            }
+        }
+        return others.isEmpty ? .null : .array(others)
+    }
+
     /// Counters of 0 are left out, as Kubernetes' types omit them.
-    private static func positive(_ count: Int) -> Int? { count > 0 ? count : nil }
+    private static func positive(_ count: Int) -> JSON { count > 0 ? .int(Int64(count)) : .null }
 }

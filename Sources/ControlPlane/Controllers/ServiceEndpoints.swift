@@ -18,14 +18,12 @@ enum ServiceEndpoints {
     /// The pods that a service selects, that have an address and have not ended.
     static func pods(of service: Service, among pods: [JSON]) -> [Pod] {
         guard let selector = service.selector else { return [] }
-        return pods.lazy
-            .filter { pod in
-                guard pod.namespace == service.namespace else { return false }
-                let labels = pod.labels
-                return selector.allSatisfy { labels[$0.key] == $0.value }
-            }
-            .map(Pod.init)
-            .filter { !$0.isTerminal && $0.podIP != nil && !$0.nodeName.isEmpty }
+        return pods.compactMap { object in
+            let labels = object["metadata"]["labels"]
+            guard selector.allSatisfy({ labels[$0.key].string == $0.value }) else { return nil }
+            let pod = Pod(object)
+            return pod.isTerminal || pod.podIP == nil ? nil : pod
+        }
     }
 
     /// The ports as the pod has them: named target ports are looked up in its containers; a port that the pod does not
@@ -49,39 +47,40 @@ enum ServiceEndpoints {
         return nil
     }
 
-    static func isReady(_ pod: Pod, _ service: Service) -> Bool {
-        service.publishNotReadyAddresses || (pod.isReady && !pod.isDeleting)
-    }
-
-    /// Endpoints of the discovery API, grouped by ports. `family` is `IPv4` or `IPv6`.
-    static func groups(_ service: Service, _ pods: [Pod], family: String) -> [Group] {
+    /// Endpoints of the discovery API, grouped by ports, in a stable order. `family` is `IPv4` or `IPv6`; `zone` is
+    /// where a node is.
+    static func groups(
+        _ service: Service, _ pods: [Pod], family: String, zone: (String) -> String? = { _ in nil }
+    ) -> [Group] {
         var groups: [[Port]: Group] = [:]
-        for pod in pods {
+        for pod in pods.sorted(by: { $0.name < $1.name }) {
             guard let address = pod.podIPs.first(where: { $0.contains(":") == (family == "IPv6") }) else { continue }
             let ports = ports(service, pod)
-            if ports.isEmpty, !service.ports.isEmpty { continue }
-            var endpoint: JSON = [
-                "addresses": [.string(address)],
-                "conditions": [
-                    "ready": .bool(isReady(pod, service)),
-                    "serving": .bool(pod.isReady || service.publishNotReadyAddresses),
-                    "terminating": .bool(pod.isDeleting),
-                ],
-                "nodeName": .string(pod.nodeName),
-                "targetRef": [
-                    "kind": "Pod", "namespace": .string(pod.namespace), "name": .string(pod.name), "uid": .string(pod.uid),
-                ],
-            ]
-            if let hostname = pod.spec["hostname"].string, pod.spec["subdomain"].string == service.name {
-                endpoint["hostname"] = .string(hostname)
-            }
-            groups[ports, default: Group(ports: ports)].endpoints.append(endpoint)
+            groups[ports, default: Group(ports: ports)].endpoints.append(
+                endpoint(service, pod, address, zone: zone(pod.nodeName)))
         }
         return groups.values.sorted { "\($0.ports)" < "\($1.ports)" }
     }
 
-    /// The newest of the moments that could have changed the endpoints: what network programming latency counts from.
-    static func lastTrigger(_ service: Service, _ pods: [Pod]) -> String? {
-        pods.compactMap { pod in pod.condition("Ready")?["lastTransitionTime"].string }.max()
+    private static func endpoint(_ service: Service, _ pod: Pod, _ address: String, zone: String?) -> JSON {
+        let isReady = pod.isReady
+        var endpoint: JSON = [
+            "addresses": [.string(address)],
+            "conditions": [
+                // A pod that is ending is never ready, unless the service asks for such pods too.
+                "ready": .bool(service.publishNotReadyAddresses || (isReady && !pod.isDeleting)),
+                "serving": .bool(isReady),
+                "terminating": .bool(pod.isDeleting),
+            ],
+        ]
+        if let hostname = pod.spec["hostname"].string, !hostname.isEmpty, pod.spec["subdomain"].string == service.name {
+            endpoint["hostname"] = .string(hostname)
+        }
+        endpoint["targetRef"] = [
+            "kind": "Pod", "namespace": .string(pod.namespace), "name": .string(pod.name), "uid": .string(pod.uid),
+        ]
+        if !pod.nodeName.isEmpty { endpoint["nodeName"] = .string(pod.nodeName) }
+        if let zone { endpoint["zone"] = .string(zone) }
+        return endpoint
     }
 }
