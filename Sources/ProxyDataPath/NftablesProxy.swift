@@ -1,0 +1,135 @@
+import Kernel
+import Logging
+import Synchronization
+
+/// Carries services by rules: keeps the plan, and brings the kernel to it in as few elements as can be.
+final class NftablesProxy: ServiceCarrier {
+    private struct State {
+        var plan: RulesetPlan
+        var ruleset: Ruleset
+        /// What the kernel has is not known for sure: it is read back before the next change.
+        var isUncertain = true
+        var problems: [ServicePortName: String] = [:]
+        var newProblems: [String] = []
+    }
+
+    private let kernel: any NftKernel
+    private let conntrack: Conntrack?
+    private let nodeAddresses: [NftElement]
+    private let log: Logger
+    private let state: Mutex<State>
+
+    init(
+        kernel: any NftKernel, conntrack: Conntrack?, ruleset: Ruleset, nodeAddresses: [NftElement], log: Logger
+    ) {
+        self.kernel = kernel
+        self.conntrack = conntrack
+        self.nodeAddresses = nodeAddresses
+        self.log = log
+        state = Mutex(State(plan: RulesetPlan(layout: ruleset.layout), ruleset: ruleset))
+    }
+
+    func start(_ changes: [ServiceChange]) throws(KernelError) {
+        try run { (state: inout State) throws(KernelError) in
+            try self.reconcile(&state, changes)
+        }
+    }
+
+    func apply(_ changes: [ServiceChange]) throws(KernelError) {
+        try run { (state: inout State) throws(KernelError) in
+            if state.isUncertain { return try self.reconcile(&state, changes) }
+            for change in changes { state.plan.apply(change) }
+            let isTooSmall = NftSet.Kind.allCases.contains { kind in
+                !state.ruleset.sets[kind].hasRoom(for: state.plan.count(kind))
+            }
+            if isTooSmall { return try self.reconcile(&state, []) }
+            guard state.plan.hasChanges else { return }
+            let diff = state.plan.takeDiff()
+            state.isUncertain = true
+            for transaction in diff.transactions(state.ruleset) { try self.kernel.apply(transaction) }
+            state.isUncertain = false
+            self.endStaleFlows(diff, state)
+        }
+    }
+
+    func takeProblems() -> [String] {
+        state.withLock { state in
+            defer { state.newProblems = [] }
+            return state.newProblems
+        }
+    }
+
+    /// The rules stay: they outlive the daemon.
+    func stop() {}
+
+    private func run(_ body: (inout State) throws(KernelError) -> Void) throws(KernelError) {
+        let failure: KernelError? = state.withLock { state in
+            var failure: KernelError?
+            do throws(KernelError) { try body(&state) } catch { failure = error }
+            for (name, problem) in state.plan.problems where state.problems[name] != problem {
+                state.newProblems.append("\(name): \(problem)")
+            }
+            state.problems = state.plan.problems
+            return failure
+        }
+        if let failure { throw failure }
+    }
+
+    /// Reads the table back, plans anew with the ids and slots that are there, and makes what differs.
+    private func reconcile(_ state: inout State, _ changes: [ServiceChange]) throws(KernelError) {
+        state.isUncertain = true
+        let applied: AppliedState?
+        do throws(KernelError) {
+            applied = try kernel.dump(table: state.ruleset.table)
+        } catch {
+            // The wishes are kept for the next attempt.
+            for change in changes { state.plan.apply(change) }
+            throw error
+        }
+        let known = state.plan.desired
+        var plan = RulesetPlan(
+            layout: state.ruleset.layout, inheriting: applied, services: known.count + changes.count)
+        for change in known { plan.apply(change) }
+        for change in changes { plan.apply(change) }
+        plan.endInheritance()
+        let reconciliation = Reconciliation(plan, state.ruleset, nodeAddresses: nodeAddresses, applied: applied)
+        let old = state.plan
+        state.plan = plan
+        for kind in NftSet.Kind.allCases where state.ruleset.sets[kind] != reconciliation.ruleset.sets[kind] {
+            let set = reconciliation.ruleset.sets[kind]
+            log.info("set has another size", metadata: ["set": "\(set.name)", "size": "\(set.size)"])
+        }
+        state.ruleset = reconciliation.ruleset
+        let transactions =
+            applied != nil && reconciliation.applied == nil
+            ? [reconciliation.replacement()] : reconciliation.transactions()
+        for transaction in transactions { try kernel.apply(transaction) }
+        state.isUncertain = false
+        // Of a table that was there: what no plan of ours knows any more is found among conntrack's entries.
+        conntrack?.endFlows(
+            gone: goneBackends(from: old, applied, to: plan),
+            newFronts: applied == nil ? plan.ports.values.flatMap { $0.fronts.map(\.key) } : [], layout: state.ruleset.layout)
+    }
+
+    private func endStaleFlows(_ diff: RulesetDiff, _ state: State) {
+        conntrack?.endFlows(
+            gone: diff.gone.filter { $0.port.proto == .udp }.map { Conntrack.Gone(id: $0.id, backend: $0.backend) },
+            newFronts: diff.newFronts.filter { $0.proto == .udp }, layout: state.ruleset.layout)
+    }
+
+    /// UDP backends that the table had and the plan has not.
+    private func goneBackends(from old: RulesetPlan, _ applied: AppliedState?, to plan: RulesetPlan) -> [Conntrack.Gone] {
+        var gone: Set<Conntrack.Gone> = []
+        if let applied {
+            let inherited = InheritedState(applied, plan.layout)
+            for (id, backends) in inherited.udpBackends { for backend in backends { gone.insert(.init(id: id, backend: backend)) } }
+        }
+        for (name, port) in old.ports where name.proto == .udp {
+            for backend in port.slots { gone.insert(.init(id: port.id, backend: backend)) }
+        }
+        for (name, port) in plan.ports where name.proto == .udp {
+            for backend in port.slots { gone.remove(.init(id: port.id, backend: backend)) }
+        }
+        return Array(gone)
+    }
+}

@@ -1,0 +1,172 @@
+import KubeAPI
+
+/// The words of which our rules are made.
+extension NftStatement {
+    private static func bytes(_ number: UInt32) -> [UInt8] { withUnsafeBytes(of: number) { Array($0) } }
+
+    /// Loads the fields into registers from 0 on, as the key of a set.
+    private static func load(_ fields: [NftField], from first: UInt32 = 0) -> [NftExpression] {
+        fields.enumerated().flatMap { index, field -> [NftExpression] in
+            let register = first + UInt32(index)
+            switch field {
+            case .sourceAddress: return [.payload(.network, offset: 12, count: 4, into: register)]
+            case .destinationAddress: return [.payload(.network, offset: 16, count: 4, into: register)]
+            case .destinationPort: return [.payload(.transport, offset: 2, count: 2, into: register)]
+            case .protocolNumber: return [.meta(.protocolNumber, into: register)]
+            case .mark: return [.connection(.mark, into: register)]
+            case .maskedMark(let mask):
+                return [.connection(.mark, into: register), .bitwise(register, mask: bytes(mask), xor: bytes(0))]
+            case .random(let limit): return [.random(below: UInt32(limit), into: register)]
+            }
+        }
+    }
+
+    private static func text(_ fields: [NftField]) -> String { fields.map(\.text).joined(separator: " . ") }
+
+    // MARK: conditions
+
+    /// `ip saddr . ip daddr @hairpin`
+    static func isMember(_ fields: NftField..., of set: NftSet) -> NftStatement {
+        NftStatement(
+            text: "\(text(fields)) @\(set.name)",
+            expressions: load(fields) + [.lookup(0, set: set.name, into: nil, isVerdict: false)])
+    }
+
+    /// `ip daddr 10.96.0.0/16`, or with `!=`.
+    static func isIn(_ range: CIDR, _ field: NftField, negated: Bool = false) -> NftStatement {
+        let text = "\(field.text) \(negated ? "!= " : "")\(range)"
+        let offset: UInt32 = field == .sourceAddress ? 12 : 16
+        let network = range.network.bytes
+        if range.prefixLength % 8 == 0, range.prefixLength > 0 {
+            // As nft does it: only the bytes that count.
+            let count = range.prefixLength / 8
+            return NftStatement(
+                text: text,
+                expressions: [
+                    .payload(.network, offset: offset, count: UInt32(count), into: 0),
+                    .compare(0, isEqual: !negated, Array(network.prefix(count))),
+                ])
+        }
+        let mask = range.prefixLength == 0 ? 0 : UInt32.max << UInt32(32 - range.prefixLength)
+        return NftStatement(
+            text: text,
+            expressions: [
+                .payload(.network, offset: offset, count: 4, into: 0),
+                .bitwise(0, mask: bytes(mask.bigEndian), xor: bytes(0)),
+                .compare(0, isEqual: !negated, network),
+            ])
+    }
+
+    /// `ip daddr 127.0.0.0/8`, or with `!=`.
+    static func isLoopback(negated: Bool = false) -> NftStatement {
+        NftStatement(
+            text: "ip daddr \(negated ? "!= " : "")127.0.0.0/8",
+            expressions: [
+                .payload(.network, offset: 16, count: 1, into: 0), .compare(0, isEqual: !negated, [127]),
+            ])
+    }
+
+    /// `fib daddr type local`, or with `!=`.
+    static func isLocal(source: Bool, negated: Bool = false) -> NftStatement {
+        NftStatement(
+            text: "fib \(source ? "saddr" : "daddr") type \(negated ? "!= " : "")local",
+            expressions: [.addressType(isSource: source, into: 0), .compare(0, isEqual: !negated, bytes(2))])  // RTN_LOCAL
+    }
+
+    /// `iif "lo"`, whose number is 1 everywhere.
+    static func fromLoopback(negated: Bool = false) -> NftStatement {
+        NftStatement(
+            text: "iif \(negated ? "!= " : "")\"lo\"",
+            expressions: [.meta(.inputLink, into: 0), .compare(0, isEqual: !negated, bytes(1))])
+    }
+
+    static let isTCP = NftStatement(
+        text: "meta l4proto tcp", expressions: [.meta(.protocolNumber, into: 0), .compare(0, isEqual: true, [6])])
+
+    /// nft wants it before a translation that has ports.
+    static let hasPorts = NftStatement(
+        text: "meta l4proto { tcp, udp, sctp }", expressions: [.meta(.protocolNumber, into: 0), .lookupProtocols(0)])
+
+    static func markHas(_ mask: UInt32, equal value: UInt32) -> NftStatement {
+        NftStatement(
+            text: "ct mark & \(hex(mask)) == \(hex(value))",
+            expressions: [
+                .connection(.mark, into: 0), .bitwise(0, mask: bytes(mask), xor: bytes(0)),
+                .compare(0, isEqual: true, bytes(value)),
+            ])
+    }
+
+    /// The connection's destination was translated: IPS_DST_NAT.
+    static let isTranslated = NftStatement(
+        text: "ct status dnat",
+        expressions: [
+            .connection(.status, into: 0), .bitwise(0, mask: bytes(0x20), xor: bytes(0)),
+            .compare(0, isEqual: false, bytes(0)),
+        ])
+
+    // MARK: changes
+
+    /// `ct mark set ip daddr . meta l4proto . th dport map @services`: goes no further where there is no such element.
+    static func setMark(to fields: NftField..., in map: NftSet) -> NftStatement {
+        NftStatement(
+            text: "ct mark set \(text(fields)) map @\(map.name)",
+            expressions: load(fields) + [.lookup(0, set: map.name, into: 0, isVerdict: false), .setMark(from: 0)])
+    }
+
+    static func addToMark(_ bits: UInt32) -> NftStatement {
+        NftStatement(
+            text: "ct mark set ct mark | \(hex(bits))",
+            expressions: [
+                .connection(.mark, into: 0), .bitwise(0, mask: bytes(~bits), xor: bytes(bits)), .setMark(from: 0),
+            ])
+    }
+
+    /// `update @affinity { ip saddr . (ct mark & …) timeout 10800s : ct mark }`
+    static func remember(
+        _ operation: NftExpression.DynamicOperation, in map: NftSet, _ fields: NftField..., data: NftField,
+        seconds: Int = 0
+    ) -> NftStatement {
+        let word =
+            switch operation {
+            case .add: "add"
+            case .update: "update"
+            case .delete: "delete"
+            }
+        let timeout = seconds > 0 ? " timeout \(seconds)s" : ""
+        let dataRegister = UInt32(fields.count)
+        return NftStatement(
+            text: "\(word) @\(map.name) { \(text(fields))\(timeout) : \(data.text) }",
+            expressions: load(fields) + load([data], from: dataRegister)
+                + [.dynamic(operation, set: map.name, key: 0, data: dataRegister, seconds: seconds)])
+    }
+
+    // MARK: ends
+
+    /// `dnat ip to … map @backends`
+    static func translate(to fields: NftField..., in map: NftSet) -> NftStatement {
+        NftStatement(
+            text: "dnat ip to \(text(fields)) map @\(map.name)",
+            expressions: load(fields) + [
+                .lookup(0, set: map.name, into: 0, isVerdict: false), .translateDestination(address: 0, port: 1),
+            ])
+    }
+
+    /// `ct mark & … vmap @picks`
+    static func branch(on field: NftField, in map: NftSet) -> NftStatement {
+        NftStatement(
+            text: "\(field.text) vmap @\(map.name)",
+            expressions: load([field]) + [.lookup(0, set: map.name, into: nil, isVerdict: true)])
+    }
+
+    /// With a source port at random: two connections that start at once must not choose the same.
+    static let masquerade = NftStatement(text: "masquerade fully-random", expressions: [.masquerade])
+    static let reset = NftStatement(text: "reject with tcp reset", expressions: [.reset])
+    static let unreachable = NftStatement(text: "reject", expressions: [.unreachable])
+    static let drop = NftStatement(text: "drop", expressions: [.verdict(.drop)])
+    static func jump(_ chain: String) -> NftStatement {
+        NftStatement(text: "jump \(chain)", expressions: [.verdict(.jump(chain))])
+    }
+    static func go(_ chain: String) -> NftStatement {
+        NftStatement(text: "goto \(chain)", expressions: [.verdict(.go(chain))])
+    }
+}

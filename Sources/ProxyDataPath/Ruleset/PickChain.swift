@@ -1,0 +1,73 @@
+/// A chain that chooses a backend. All services with as many backends share one, so that there are few.
+enum PickChain: Hashable, Sendable {
+    /// There is no backend.
+    case refuse
+    case random(count: Int)
+    /// A client stays with its backend until it has not connected for that long.
+    case sticky(count: Int, seconds: Int, masquerades: Bool)
+
+    var name: String {
+        switch self {
+        case .refuse: "refuse"
+        case .random(let count): "pick\(count)"
+        case .sticky(let count, let seconds, let masquerades): "sticky\(count)-\(seconds)\(masquerades ? "-out" : "")"
+        }
+    }
+
+    /// From a name in the kernel; nil for one that is not ours.
+    init?(name: String) {
+        if name == "refuse" {
+            self = .refuse
+        } else if name.hasPrefix("pick"), let count = Int(name.dropFirst(4)), count > 0 {
+            self = .random(count: count)
+        } else if name.hasPrefix("sticky") {
+            let parts = name.dropFirst(6).split(separator: "-", omittingEmptySubsequences: false)
+            guard parts.count == 2 || parts.count == 3 && parts[2] == "out", let count = Int(parts[0]), count > 0,
+                let seconds = Int(parts[1]), seconds > 0
+            else { return nil }
+            self = .sticky(count: count, seconds: seconds, masquerades: parts.count == 3)
+        } else {
+            return nil
+        }
+    }
+
+    var isSticky: Bool { if case .sticky = self { true } else { false } }
+
+    /// The rules. Every chain but `refuse` ends in a drop: the number of backends and the slot are looked up one after the
+    /// other, and where a commit comes between, the packet must not leave untranslated (conntrack would remember that for
+    /// two minutes). TCP sends it again.
+    func rules(_ sets: NftSets, _ layout: MarkLayout) -> [NftRule] {
+        switch self {
+        case .refuse:
+            // A plain reject leaves a TCP client on the node hanging.
+            return [NftRule(.isTCP, .reset), NftRule(.unreachable)]
+        case .random(let count):
+            return [
+                NftRule(
+                    .hasPorts, .translate(to: .maskedMark(layout.idMask), .random(count), in: sets[.backends])),
+                NftRule(.drop),
+            ]
+        case .sticky(let count, let seconds, let masquerades):
+            let id = NftField.maskedMark(layout.idMask)
+            let affinity = sets[.affinity]
+            let backend = NftRule(
+                .hasPorts,
+                .translate(
+                    to: masquerades ? .maskedMark(~layout.masqueradeFlag) : .mark, in: sets[.stickyBackends]))
+            let outside = masquerades ? [NftRule(.addToMark(layout.masqueradeFlag))] : []
+            return [
+                // A known client: the mark becomes its backend's number, which lacks the flag of an undecided one.
+                NftRule(.setMark(to: .sourceAddress, id, in: affinity)),
+                NftRule(
+                    .markHas(layout.stickyFlag, equal: 0),
+                    .remember(.update, in: affinity, .sourceAddress, id, data: .mark, seconds: seconds)),
+            ] + outside + [
+                backend,
+                // Nobody known, or its backend is gone: an update would keep the old number, so it goes first.
+                NftRule(.remember(.delete, in: affinity, .sourceAddress, id, data: .mark)),
+                NftRule(.setMark(to: id, .random(count), in: sets[.stickySlots])),
+                NftRule(.remember(.add, in: affinity, .sourceAddress, id, data: .mark, seconds: seconds)),
+            ] + outside + [backend, NftRule(.drop)]
+        }
+    }
+}

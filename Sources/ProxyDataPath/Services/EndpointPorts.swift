@@ -1,0 +1,40 @@
+import KubeAPI
+
+/// What the proxy needs of one EndpointSlice, small enough to keep for every slice of the cluster.
+struct EndpointPorts: Sendable, Equatable {
+    struct Port: Sendable, Equatable {
+        let name: String
+        let proto: TransportProtocol
+        let number: UInt16
+    }
+    struct Member: Sendable, Equatable {
+        let address: IPAddress
+        let isReady: Bool
+        let isServing: Bool
+        let isTerminating: Bool
+        let isLocal: Bool
+    }
+    let ports: [Port]
+    let members: [Member]
+
+    /// Slices of names (FQDN) have no members: nothing can be sent to them.
+    init(_ slice: EndpointSlice, nodeName: String) {
+        ports = slice.ports.compactMap { port in
+            // A port without number stands for all ports, which no proxy can serve.
+            guard let number = port["port"].int.flatMap(UInt16.init(exactly:)), number > 0,
+                let proto = TransportProtocol(field: port["protocol"].string ?? "TCP")
+            else { return nil }
+            return Port(name: port["name"].stringValue, proto: proto, number: number)
+        }
+        members =
+            slice.addressType == "FQDN"
+            ? []
+            : slice.endpoints.compactMap { endpoint in
+                guard let address = IPAddress(endpoint.address) else { return nil }
+                return Member(
+                    address: address, isReady: endpoint.isReady, isServing: endpoint.isServing,
+                    isTerminating: endpoint.isTerminating,
+                    isLocal: !nodeName.isEmpty && endpoint.nodeName == nodeName)
+            }
+    }
+}
