@@ -10,6 +10,10 @@ public final class EventRecorder: Sendable {
 
     /// Events that wait for the API server. Beyond, the oldest go: they are hints, not state.
     static let queueLimit = 1000
+    /// Bytes of a message that Kubernetes takes.
+    static let messageLimit = 1024
+    /// Of the object's name in the event's; a stamp of up to 16 digits follows.
+    static let nameLimit = 253 - 17
     /// Events that are remembered to be counted instead of repeated.
     static let memoryLimit = 4096
 
@@ -27,6 +31,8 @@ public final class EventRecorder: Sendable {
         var isRunning = false
         /// Name, namespace and count of the event that was made for a key.
         var made: [String: (namespace: String, name: String, count: Int)] = [:]
+        /// What the last event's name ends with: names stay apart though the clock stands or goes back.
+        var lastStamp: Int64 = 0
     }
 
     private let client: any APIClient
@@ -53,7 +59,8 @@ public final class EventRecorder: Sendable {
         let key = [object.kind, object.namespace, object.name, object.uid, fieldPath, type.rawValue, reason, message]
             .joined(separator: "\u{1f}")
         let pending = Pending(
-            key: key, object: reference, type: type, reason: reason, message: String(message.prefix(1024)), time: .now())
+            key: key, object: reference, type: type, reason: reason, message: message.prefix(bytes: Self.messageLimit),
+            time: .now())
         let starts = state.withLock { state in
             if state.queue.count >= Self.queueLimit { state.queue.removeFirst() }
             state.queue.append(pending)
@@ -99,7 +106,12 @@ public final class EventRecorder: Sendable {
             }
         }
         let namespace = event.object["namespace"].string ?? "default"
-        let name = "\(event.object["name"].stringValue).\(String(UInt64(bitPattern: event.time.unixNanos), radix: 16))"
+        let stamp = state.withLock { state in
+            state.lastStamp = max(state.lastStamp &+ 1, event.time.unixNanos)
+            return state.lastStamp
+        }
+        let subject = event.object["name"].stringValue.prefix(bytes: Self.nameLimit)
+        let name = "\(subject).\(String(UInt64(bitPattern: stamp), radix: 16))"
         var source: JSON = ["component": .string(component)]
         if !host.isEmpty { source["host"] = .string(host) }
         try await client.create(
@@ -116,5 +128,15 @@ public final class EventRecorder: Sendable {
             if state.made.count >= Self.memoryLimit { state.made.removeAll() }
             state.made[event.key] = (namespace, name, 1)
         }
+    }
+}
+
+extension String {
+    /// As many whole characters from the start as fit.
+    fileprivate func prefix(bytes limit: Int) -> String {
+        guard utf8.count > limit else { return self }
+        var end = utf8.index(startIndex, offsetBy: limit)
+        while end > startIndex, end.samePosition(in: self) == nil { end = utf8.index(before: end) }
+        return String(self[..<end])
     }
 }

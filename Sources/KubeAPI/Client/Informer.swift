@@ -25,7 +25,8 @@ public final class Informer: Sendable {
         var objects: [String: JSON] = [:]
         var hasSynced = false
         var handlers: [Handler] = []
-        var waiters: [CheckedContinuation<Void, Never>] = []
+        var waiters: [Int: CheckedContinuation<Void, Never>] = [:]
+        var nextWaiter = 0
     }
 
     public let resource: ResourcePath
@@ -33,26 +34,35 @@ public final class Informer: Sendable {
     private let namespace: String?
     private let labelSelector: String?
     private let fieldSelector: String?
+    private let transform: @Sendable (JSON) -> JSON
     private let log: Logger
     private let state = Mutex(State())
+    /// Held while handlers run, so that each sees all events in order. They run outside `state`: a handler may read.
+    private let delivery = Mutex<Void>(())
 
+    /// `transform` reduces objects to what is wanted of them before they are kept; name, namespace and resource version
+    /// must stay.
     public init(
         _ client: any APIClient, _ resource: ResourcePath, namespace: String? = nil, labelSelector: String? = nil,
-        fieldSelector: String? = nil, log: Logger
+        fieldSelector: String? = nil, log: Logger, transform: @escaping @Sendable (JSON) -> JSON = { $0 }
     ) {
         self.client = client
         self.resource = resource
         self.namespace = namespace
         self.labelSelector = labelSelector
         self.fieldSelector = fieldSelector
+        self.transform = transform
         self.log = log
     }
 
-    /// Adds a handler; what is known already is reported to it as added, before this returns.
+    /// Adds a handler; what is known already is reported to it as added, before this returns. Not for use in a handler.
     public func onEvent(_ handler: @escaping Handler) {
-        state.withLock { state in
-            state.handlers.append(handler)
-            for object in state.objects.values { handler(.added(object)) }
+        delivery.withLock { _ in
+            let known = state.withLock { state in
+                state.handlers.append(handler)
+                return Array(state.objects.values)
+            }
+            for object in known { handler(.added(object)) }
         }
     }
 
@@ -63,28 +73,44 @@ public final class Informer: Sendable {
     public var count: Int { state.withLock { $0.objects.count } }
     public var hasSynced: Bool { state.withLock { $0.hasSynced } }
 
-    /// Returns once the first list is in.
+    /// Returns once the first list is in, or when the informer or the waiting task has been stopped before.
     public func waitForSync() async {
-        await withCheckedContinuation { continuation in
-            let isReady = state.withLock { state in
-                if !state.hasSynced { state.waiters.append(continuation) }
-                return state.hasSynced
+        let id = state.withLock { state in
+            state.nextWaiter += 1
+            return state.nextWaiter
+        }
+        await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                let waits = state.withLock { state in
+                    if state.hasSynced || Task.isCancelled { return false }
+                    state.waiters[id] = continuation
+                    return true
+                }
+                if !waits { continuation.resume() }
             }
-            if isReady { continuation.resume() }
+        } onCancel: {
+            state.withLock { $0.waiters.removeValue(forKey: id) }?.resume()
         }
     }
 
+    private func resumeWaiters() {
+        let waiters = state.withLock { state in
+            defer { state.waiters = [:] }
+            return state.waiters.values
+        }
+        for waiter in waiters { waiter.resume() }
+    }
+
     /// Lists and watches until the task is cancelled. An error is answered by a new watch, an expired revision by a
-    /// new list, with a growing pause (0.1 to 5 s) while the server does not answer.
+    /// new list, with a growing pause (0.1 to 5 s) while the server does not serve events.
     public func run() async {
+        defer { resumeWaiters() }  // whoever still waits would wait for ever
         var backoff = Backoff(first: .milliseconds(100), limit: .seconds(5))
         var revision: String?
         while !Task.isCancelled {
             do {
-                if revision == nil {
-                    revision = try await relist()
-                    backoff.reset()
-                }
+                // A list alone does not end the pauses: a watch that is refused each time must not list in a loop.
+                if revision == nil { revision = try await relist() }
                 let events = try await client.watch(
                     resource, namespace: namespace,
                     options: ListOptions(
@@ -122,45 +148,53 @@ public final class Informer: Sendable {
                 item["apiVersion"] = .string(resource.apiVersion)
                 item["kind"] = .string(resource.kind)
             }
-            fresh[item.objectKey] = item
+            fresh[item.objectKey] = transform(item)
         }
-        let waiters = state.withLock { state in
-            for (key, object) in fresh {
-                if let old = state.objects[key] {
-                    if old.resourceVersion != object.resourceVersion {
-                        for handler in state.handlers { handler(.updated(old: old, new: object)) }
+        delivery.withLock { _ in
+            let (events, handlers) = state.withLock { state in
+                var events: [Event] = []
+                for (key, old) in state.objects where fresh[key] == nil { events.append(.deleted(old)) }
+                for (key, object) in fresh {
+                    let old = state.objects[key]
+                    if old == nil || old?.resourceVersion != object.resourceVersion {
+                        events += Self.changes(old, object)
                     }
-                } else {
-                    for handler in state.handlers { handler(.added(object)) }
                 }
+                state.objects = fresh
+                return (events, state.handlers)
             }
-            for (key, old) in state.objects where fresh[key] == nil {
-                for handler in state.handlers { handler(.deleted(old)) }
-            }
-            state.objects = fresh
-            state.hasSynced = true
-            defer { state.waiters = [] }
-            return state.waiters
+            for event in events { for handler in handlers { handler(event) } }
+            // Only now: whoever waits may rely on the handlers knowing all that was listed.
+            state.withLock { $0.hasSynced = true }
         }
-        for waiter in waiters { waiter.resume() }
+        resumeWaiters()
         return list["metadata"]["resourceVersion"].stringValue
     }
 
+    /// An object that was made anew under its name is another one.
+    private static func changes(_ old: JSON?, _ new: JSON) -> [Event] {
+        guard let old else { return [.added(new)] }
+        return old.uid == new.uid ? [.updated(old: old, new: new)] : [.deleted(old), .added(new)]
+    }
+
     private func apply(_ event: WatchEvent) {
-        let key = event.object.objectKey
-        state.withLock { state in
-            switch event.kind {
-            case .added, .modified:
-                let old = state.objects.updateValue(event.object, forKey: key)
-                for handler in state.handlers {
-                    handler(old.map { .updated(old: $0, new: event.object) } ?? .added(event.object))
+        let object = transform(event.object)
+        let key = object.objectKey
+        delivery.withLock { _ in
+            let (events, handlers): ([Event], [Handler]) = state.withLock { state in
+                switch event.kind {
+                case .added, .modified:
+                    let old = state.objects.updateValue(object, forKey: key)
+                    return (Self.changes(old, object), state.handlers)
+                case .deleted:
+                    // What is not known any more has been reported.
+                    guard state.objects.removeValue(forKey: key) != nil else { return ([], []) }
+                    return ([.deleted(object)], state.handlers)
+                case .bookmark, .error:
+                    return ([], [])
                 }
-            case .deleted:
-                state.objects[key] = nil
-                for handler in state.handlers { handler(.deleted(event.object)) }
-            case .bookmark, .error:
-                break
             }
+            for event in events { for handler in handlers { handler(event) } }
         }
     }
 }

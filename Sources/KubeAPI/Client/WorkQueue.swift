@@ -9,6 +9,8 @@ public final class WorkQueue<Key: Hashable & Sendable>: Sendable {
         var dirty: Set<Key> = []
         var processing: Set<Key> = []
         var backoffs: [Key: Backoff] = [:]
+        /// When keys are to be added.
+        var delayed: [Key: ContinuousClock.Instant] = [:]
         var waiters: Deque<CheckedContinuation<Key?, Never>> = []
         var isShutDown = false
     }
@@ -35,12 +37,25 @@ public final class WorkQueue<Key: Hashable & Sendable>: Sendable {
         waiter?.resume(returning: key)
     }
 
-    /// Adds the key after a pause.
+    /// Adds the key after a pause. Of several that run for a key, the one that ends first counts.
     public func add(_ key: Key, after delay: Duration) {
         guard delay > .zero else { return add(key) }
+        let deadline = ContinuousClock.now.advanced(by: delay)
+        let isFirst = state.withLock { state in
+            if state.isShutDown { return false }
+            if let earlier = state.delayed[key], earlier <= deadline { return false }
+            state.delayed[key] = deadline
+            return true
+        }
+        guard isFirst else { return }
         Task { [weak self] in
-            try? await Task.sleep(for: delay)  // nobody cancels it
-            self?.add(key)
+            try? await Task.sleep(until: deadline)  // nobody cancels it
+            let isDue = self?.state.withLock { state in
+                guard state.delayed[key] == deadline else { return false }
+                state.delayed[key] = nil
+                return true
+            }
+            if isDue == true { self?.add(key) }
         }
     }
 
@@ -91,6 +106,7 @@ public final class WorkQueue<Key: Hashable & Sendable>: Sendable {
     public func shutDown() {
         let waiters = state.withLock { state in
             state.isShutDown = true
+            state.delayed = [:]
             defer { state.waiters = [] }
             return state.waiters
         }

@@ -87,9 +87,7 @@ struct ComponentWriter {
         ]
         let required = schema.fields.filter(\.isRequired).map(\.name)
         if !required.isEmpty { body["required"] = JSON(required) }
-        if schema.fields.contains(where: \.isAtomic), schema.fields.count == schema.fields.filter(\.isAtomic).count {
-            body["x-kubernetes-map-type"] = "atomic"
-        }
+        if schema.isAtomic { body["x-kubernetes-map-type"] = "atomic" }
         if let kind = kinds[schema.typeName] { body["x-kubernetes-group-version-kind"] = [kind] }
         return body
     }

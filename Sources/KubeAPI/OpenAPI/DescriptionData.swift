@@ -387,6 +387,29 @@ enum DescriptionData {
         |Name: The name of the object.
         |Selector: Labels of the pods.
         |Type: The type.
+        ConfigMap|Data: How many entries there are.
+        EndpointSlice|AddressType: The family of the addresses.
+        EndpointSlice|Endpoints: The first addresses, ready or not.
+        EndpointSlice|Ports: The ports that all addresses have.
+        Endpoints|Endpoints: The first addresses that are ready, with their ports.
+        Event|Count: How often it happened.
+        Event|First Seen: How long ago it happened first.
+        Event|Last Seen: How long ago it happened last.
+        Event|Message: What happened, for people.
+        Event|Object: What it happened to.
+        Event|Reason: What happened, in a word.
+        Event|Source: Who reported it.
+        Event|Subobject: The part of the object that it is about.
+        Lease|Holder: Who holds the lease.
+        Namespace|Status: Active, or Terminating while it is being emptied.
+        Node|Container-Runtime: What runs containers on the node, with its version.
+        Node|External-IP: The address by which the node is reached from outside.
+        Node|Internal-IP: The address by which nodes reach each other.
+        Node|Kernel-Version: The version of the kernel.
+        Node|OS-Image: The operating system.
+        Node|Roles: What the node is for, by its labels.
+        Node|Status: Whether the node is ready, and takes pods.
+        Node|Version: The version of the kubelet.
         Pod|IP: The pod's address.
         Pod|Node: The node that runs the pod.
         Pod|Nominated Node: The node on which room is being made.
@@ -394,5 +417,15 @@ enum DescriptionData {
         Pod|Ready: Containers that are ready, of all.
         Pod|Restarts: How often containers were restarted, and when last.
         Pod|Status: What the pod is doing, in a word.
+        ReplicationController|Containers: The names of the template's containers.
+        ReplicationController|Current: How many pods there are.
+        ReplicationController|Desired: How many pods there should be.
+        ReplicationController|Images: The images of the template's containers.
+        ReplicationController|Ready: How many of the pods are ready.
+        Secret|Data: How many entries there are.
+        Service|Cluster-IP: The service's virtual address.
+        Service|External-IP: Further addresses by which the service is reached.
+        Service|Port(s): The ports, with those of the nodes that lead to them.
+        ServiceAccount|Secrets: How many secrets are named.
         """
 }

@@ -170,7 +170,9 @@ public enum ProtobufDecoder {
                 if number == 1, wire == 2 { text = try nested.string() } else { try nested.skip(wire) }
             }
             // Of Go's quantity without a value the text is that of zero.
-            return .string(text.isEmpty ? "0" : text)
+            guard !text.isEmpty else { return "0" }
+            guard Quantity(text) != nil else { throw Malformed("\(field.name): \(Quantity.formatError)") }
+            return .string(text)
         case (.duration, 2):
             var nested = try reader.message()
             var nanos: Int64 = 0

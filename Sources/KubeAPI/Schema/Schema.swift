@@ -107,19 +107,23 @@ public final class Schema: Sendable {
 
     /// `core/v1.Pod`
     public let typeName: String
+    /// Values of the type are owned and replaced at once by server-side apply, wherever they are.
+    public let isAtomic: Bool
     private let lines: Range<Int>
     private let loaded = AtomicLazyReference<Contents>()
     private let plan = AtomicLazyReference<DefaultsPlan>()
 
     /// A type whose fields stand in these bytes of `SchemaData`.
-    init(typeName: String, lines: Range<Int>) {
+    init(typeName: String, isAtomic: Bool, lines: Range<Int>) {
         self.typeName = typeName
+        self.isAtomic = isAtomic
         self.lines = lines
     }
 
     /// A type with these fields.
     init(typeName: String, fields: [Field]) {
         self.typeName = typeName
+        isAtomic = false
         lines = 0..<0
         _ = loaded.storeIfNil(Contents(fields: fields, inlined: [:]))
     }

@@ -101,7 +101,7 @@ enum SchemaData {
         T	core/v1.ConfigMapEnvSource
         F		core/v1.LocalObjectReference	i	1			
         F	optional	bool	po	2			
-        T	core/v1.ConfigMapKeySelector
+        T	core/v1.ConfigMapKeySelector	t
         F		core/v1.LocalObjectReference	i	1			
         F	key	string	rq	2			
         F	optional	bool	po	3			
@@ -222,12 +222,12 @@ enum SchemaData {
         T	core/v1.EmptyDirVolumeSource
         F	medium	core/v1.StorageMedium	o	1			
         F	sizeLimit	Quantity	po	2			
-        T	core/v1.EndpointAddress
+        T	core/v1.EndpointAddress	t
         F	ip	string	rq	1			
         F	hostname	string	o	3			
         F	nodeName	string	po	4			
         F	targetRef	core/v1.ObjectReference	po	2			
-        T	core/v1.EndpointPort
+        T	core/v1.EndpointPort	t
         F	name	string	o	1			
         F	port	int32	rq	2			
         F	protocol	core/v1.Protocol	o	3			
@@ -316,7 +316,7 @@ enum SchemaData {
         F	fsType	string	o	3			
         F	readOnly	bool	o	4			
         F	wwids	string	lo	5			
-        T	core/v1.FileKeySelector
+        T	core/v1.FileKeySelector	t
         F	volumeName	string	rq	1			
         F	path	string	rq	2			
         F	key	string	rq	3			
@@ -407,7 +407,7 @@ enum SchemaData {
         F	ports	core/v1.PortStatus	lo	4			
         T	core/v1.LoadBalancerStatus
         F	ingress	core/v1.LoadBalancerIngress	lo	1			
-        T	core/v1.LocalObjectReference
+        T	core/v1.LocalObjectReference	t
         F	name	string	o	1			""
         A	core/v1.MountPropagationMode	string	e	Bidirectional,HostToContainer,None
         T	core/v1.NFSVolumeSource
@@ -471,14 +471,14 @@ enum SchemaData {
         T	core/v1.NodeRuntimeHandlerFeatures
         F	recursiveReadOnlyMounts	bool	po	1			
         F	userNamespaces	bool	po	2			
-        T	core/v1.NodeSelector
+        T	core/v1.NodeSelector	t
         F	nodeSelectorTerms	core/v1.NodeSelectorTerm	lr	1			
         A	core/v1.NodeSelectorOperator	string	e	DoesNotExist,Exists,Gt,In,Lt,NotIn
         T	core/v1.NodeSelectorRequirement
         F	key	string	rq	1			
         F	operator	core/v1.NodeSelectorOperator	rq	2			
         F	values	string	lo	3			
-        T	core/v1.NodeSelectorTerm
+        T	core/v1.NodeSelectorTerm	t
         F	matchExpressions	core/v1.NodeSelectorRequirement	lo	1			
         F	matchFields	core/v1.NodeSelectorRequirement	lo	2			
         T	core/v1.NodeSpec
@@ -519,10 +519,10 @@ enum SchemaData {
         F	architecture	string	r	10			
         F	swap	core/v1.NodeSwapStatus	po	11			
         A	core/v1.OSName	string		linux,windows
-        T	core/v1.ObjectFieldSelector
+        T	core/v1.ObjectFieldSelector	t
         F	apiVersion	string	o	1			
         F	fieldPath	string	rq	2			
-        T	core/v1.ObjectReference
+        T	core/v1.ObjectReference	t
         F	kind	string	o	1			
         F	namespace	string	o	2			
         F	name	string	o	3			
@@ -772,7 +772,7 @@ enum SchemaData {
         T	core/v1.ResourceClaim
         F	name	string	r	1			
         F	request	string	o	2			
-        T	core/v1.ResourceFieldSelector
+        T	core/v1.ResourceFieldSelector	t
         F	containerName	string	o	1			
         F	resource	string	rq	2			
         F	divisor	Quantity	o	3			
@@ -821,7 +821,7 @@ enum SchemaData {
         T	core/v1.SecretEnvSource
         F		core/v1.LocalObjectReference	i	1			
         F	optional	bool	po	2			
-        T	core/v1.SecretKeySelector
+        T	core/v1.SecretKeySelector	t
         F		core/v1.LocalObjectReference	i	1			
         F	key	string	rq	2			
         F	optional	bool	po	3			
@@ -940,7 +940,7 @@ enum SchemaData {
         F	nodeAffinityPolicy	core/v1.NodeInclusionPolicy	po	6			
         F	nodeTaintsPolicy	core/v1.NodeInclusionPolicy	po	7			
         F	matchLabelKeys	string	lo	8			
-        T	core/v1.TypedLocalObjectReference
+        T	core/v1.TypedLocalObjectReference	t
         F	apiGroup	string	p	1			
         F	kind	string	r	2			
         F	name	string	r	3			
@@ -1029,7 +1029,7 @@ enum SchemaData {
         F	name	string	rq	1			
         F	podGroup	string	rq	2			
         F	podGroupReplicaKey	string	o	3			
-        A	discovery/v1.AddressType	string	e	
+        A	discovery/v1.AddressType	string	e	FQDN,IPv4,IPv6
         T	discovery/v1.Endpoint
         F	addresses	string	lrqs	1			
         F	conditions	discovery/v1.EndpointConditions	o	2			
@@ -1046,7 +1046,7 @@ enum SchemaData {
         T	discovery/v1.EndpointHints
         F	forZones	discovery/v1.ForZone	lo	1			
         F	forNodes	discovery/v1.ForNode	lo	2			
-        T	discovery/v1.EndpointPort
+        T	discovery/v1.EndpointPort	t
         F	name	string	po	1			
         F	protocol	core/v1.Protocol	po	2			
         F	port	int32	po	3			
@@ -1080,7 +1080,7 @@ enum SchemaData {
         F	ignoreStoreReadErrorWithClusterBreakingPotential	bool	po	6			
         A	meta/v1.DeletionPropagation	string		Background,Foreground,Orphan
         W	meta/v1.FieldsV1
-        T	meta/v1.LabelSelector
+        T	meta/v1.LabelSelector	t
         F	matchLabels	string	om	1			
         F	matchExpressions	meta/v1.LabelSelectorRequirement	lo	2			
         A	meta/v1.LabelSelectorOperator	string		DoesNotExist,Exists,In,NotIn
@@ -1119,7 +1119,7 @@ enum SchemaData {
         F	ownerReferences	meta/v1.OwnerReference	lokM	13	uid	uid	
         F	finalizers	string	losM	14			
         F	managedFields	meta/v1.ManagedFieldsEntry	lo	17			
-        T	meta/v1.OwnerReference
+        T	meta/v1.OwnerReference	t
         F	apiVersion	string	rq	5			
         F	kind	string	rq	1			
         F	name	string	rq	3			

@@ -20,10 +20,10 @@ final class SchemaTable: Sendable {
         var schemas: [String: Schema] = [:]
         var aliases: [String: Alias] = [:]
         text.withUTF8Buffer { buffer in
-            var current: (name: String, start: Int)?
+            var current: (name: String, isAtomic: Bool, start: Int)?
             func finish(_ end: Int) {
-                guard let (name, start) = current else { return }
-                schemas[name] = Schema(typeName: name, lines: start..<end)
+                guard let (name, isAtomic, start) = current else { return }
+                schemas[name] = Schema(typeName: name, isAtomic: isAtomic, lines: start..<end)
                 current = nil
             }
             var position = 0
@@ -33,7 +33,8 @@ final class SchemaTable: Sendable {
                     finish(position)
                     let columns = Self.columns(buffer[position..<end])
                     switch columns.first {
-                    case "T" where columns.count == 2: current = (columns[1], min(end + 1, buffer.count))
+                    case "T" where columns.count >= 2:
+                        current = (columns[1], columns.dropFirst(2).contains("t"), min(end + 1, buffer.count))
                     case "A" where columns.count == 5:
                         aliases[columns[1]] = Alias(
                             underlying: columns[2], isClosed: columns[3] == "e",

@@ -53,6 +53,7 @@ public struct CIDR: Sendable, Hashable, CustomStringConvertible {
     public func subnet(_ n: Int, prefixLength length: Int) -> CIDR? {
         guard n >= 0, length >= prefixLength, length <= family.bitCount else { return nil }
         let shift = family.bitCount - length
+        guard shift < 128 || n == 0 else { return nil }
         let (offset, isOver) = UInt128(n).multipliedReportingOverflow(by: shift == 128 ? 0 : 1 << UInt128(shift))
         guard !isOver, offset <= Self.hostMask(family, prefixLength) else { return nil }
         return CIDR(IPAddress(family: family, bits: network.bits + offset), prefixLength: length)

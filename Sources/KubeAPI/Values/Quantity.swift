@@ -30,7 +30,7 @@ public struct Quantity: Sendable, CustomStringConvertible {
         self.format = format
     }
 
-    public static let zero = Quantity(0)
+    public static let zero = Quantity(nanos: 0, format: .decimalSI)
 
     /// A whole amount.
     public init(_ value: Int64, format: Format = .decimalSI) {

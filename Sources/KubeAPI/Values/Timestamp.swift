@@ -20,7 +20,8 @@ public struct Timestamp: Sendable, Hashable, Comparable, CustomStringConvertible
 
     /// Seconds since 1970, rounded down.
     public var unixSeconds: Int64 { unixNanos.flooredQuotient(1_000_000_000) }
-    private var subsecondNanos: Int64 { unixNanos - unixSeconds &* 1_000_000_000 }
+    // The product may leave the range at its lower end; the difference does not.
+    private var subsecondNanos: Int64 { unixNanos &- unixSeconds &* 1_000_000_000 }
 
     /// Without its fraction of a second, as `metav1.Time` stores it.
     public var roundedToSeconds: Timestamp { Timestamp(unixSeconds: unixSeconds) }

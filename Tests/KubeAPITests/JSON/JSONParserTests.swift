@@ -1,4 +1,4 @@
-import KubeAPI
+@testable import KubeAPI
 import Testing
 
 @Suite struct JSONParserTests {
@@ -37,14 +37,17 @@ import Testing
         ("[1 2]", "invalid character '2' after array element", 3),
         ("{\"a\" 1}", "invalid character '1' after object key", 5),
         ("{\"a\":1 \"b\"}", "invalid character '\"' after object key:value pair", 7),
-        ("tru", "unexpected end of JSON input", 3),
+        ("tru", "invalid character ' ' in literal true (expecting 'e')", 3),
         ("trux", "invalid character 'x' in literal true (expecting 'e')", 3),
         ("01", "invalid character '1' after top-level value", 1),
-        ("-", "unexpected end of JSON input", 1),
+        ("-", "invalid character ' ' in numeric literal", 1),
         ("-x", "invalid character 'x' in numeric literal", 1),
-        ("1.", "unexpected end of JSON input", 2),
+        ("1.", "invalid character ' ' after decimal point in numeric literal", 2),
         ("1.x", "invalid character 'x' after decimal point in numeric literal", 2),
         ("1ex", "invalid character 'x' in exponent of numeric literal", 2),
+        ("1e", "invalid character ' ' in exponent of numeric literal", 2),
+        ("\"\\", "invalid character ' ' in string escape code", 2),
+        ("\"\\u12", "invalid character ' ' in \\u hexadecimal character escape", 5),
         ("\"\\x\"", "invalid character 'x' in string escape code", 2),
         ("\"\\u12g4\"", "invalid character 'g' in \\u hexadecimal character escape", 5),
         ("\"a\nb\"", #"invalid character '\n' in string literal"#, 2),
@@ -56,6 +59,18 @@ import Testing
     ])
     func refusesInGoWords(text: String, message: String, offset: Int) {
         #expect(throws: JSONError(message, offset: offset)) { try JSON.parse(text) }
+    }
+
+    /// A byte is shown as the character of its number, escaped as Go does it.
+    @Test(arguments: [
+        (0x07, #"'\a'"#), (0x08, #"'\b'"#), (0x0b, #"'\v'"#), (0x0c, #"'\f'"#), (0x00, #"'\x00'"#), (0x1f, #"'\x1f'"#),
+        (0x5c, #"'\\'"#), (0x7f, #"'\x7f'"#), (0x80, #"'\u0080'"#), (0xa0, #"'\u00a0'"#), (0xad, #"'\u00ad'"#),
+        (0xe9, "'é'"), (0xff, "'ÿ'"), (0x27, #"'\''"#),
+    ] as [(UInt8, String)])
+    func showsTheByte(byte: UInt8, shown: String) {
+        #expect(throws: JSONError("invalid character \(shown) looking for beginning of value", offset: 0)) {
+            try JSON.parse([byte])
+        }
     }
 
     @Test(arguments: [
@@ -116,5 +131,11 @@ import Testing
         #expect(json.object?.count == 4)
         #expect(json["aaaaaaaaX2bbbbbbbb"] == 2)
         #expect(json["terminationGracePeriodSeconds"] == 3)
+    }
+
+    @Test func placesTellWhereMembersCame() {
+        let text = #"{"a":1,"b":{"c":[{"d":1,"d":2}]},"a":2,"a":3}"#
+        let places = JSON.places(of: ["a", "b.c[0].d", "b", "nowhere"], in: Array(text.utf8))
+        #expect(places == ["a": [5, 37], "b": [11], "b.c[0].d": [22, 28]])
     }
 }
