@@ -257,7 +257,9 @@ enum ServiceValidation {
         }
         let inner = fields.spec["internalTrafficPolicy"]
         if inner.isNull {
-            if !fields.isExternalName { errors.append(.required("spec.internalTrafficPolicy")) }
+            if fields.usesNodePorts || fields.type == "ClusterIP" {
+                errors.append(.required("spec.internalTrafficPolicy"))
+            }
         } else if !policies.contains(inner.stringValue) {
             errors.append(.notSupported("spec.internalTrafficPolicy", inner, policies))
         }
