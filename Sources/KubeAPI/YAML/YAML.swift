@@ -15,6 +15,23 @@ public enum YAML {
         return try result.get()
     }
 
+    /// Reads like `parse`, but of members with the same name the last one counts, as for Kubernetes, and is told as Go's
+    /// yaml tells it, for field validation: `line 3: key "a" already set in map`.
+    public static func parse(_ bytes: [UInt8], duplicates: inout [String]) throws(YAMLError) -> [JSON] {
+        let result: Result<([JSON], [String]), YAMLError> = bytes.withUnsafeBufferPointer { buffer in
+            do throws(YAMLError) {
+                var reader = try YAMLReader(buffer, takesDuplicates: true)
+                let documents = try reader.readStream()
+                return .success((documents, reader.duplicates))
+            } catch {
+                return .failure(error)
+            }
+        }
+        let (documents, found) = try result.get()
+        duplicates = found
+        return documents
+    }
+
     public static func parse(_ text: String) throws(YAMLError) -> [JSON] { try parse(Array(text.utf8)) }
 
     /// Writes a tree in block style, two spaces per level, members in their order, with a newline at the end.

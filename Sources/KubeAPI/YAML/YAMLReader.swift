@@ -12,9 +12,14 @@ struct YAMLReader: ~Copyable {
     /// Complete values by anchor, so that one which contains itself is unknown inside.
     private var anchors: [String: (value: JSON, cost: Int)] = [:]
     private var aliasCost = 0
+    /// Names that came twice in one map are told instead of refused.
+    private let takesDuplicates: Bool
+    /// `line 3: key "a" already set in map`, at most as many as of JSON.
+    private(set) var duplicates: [String] = []
 
     /// The bytes must stay in place as long as the reader lives.
-    init(_ bytes: UnsafeBufferPointer<UInt8>) throws(YAMLError) {
+    init(_ bytes: UnsafeBufferPointer<UInt8>, takesDuplicates: Bool = false) throws(YAMLError) {
+        self.takesDuplicates = takesDuplicates
         parser = .allocate(capacity: 1)
         event = .allocate(capacity: 1)
         event.initialize(to: yaml_event_t())
@@ -140,10 +145,14 @@ struct YAMLReader: ~Copyable {
                 continue
             }
             let name = try Self.name(key.value, line: keyLine)
-            guard !object.contains(name) else {
-                throw YAMLError("key \(JSON.string(name).printed) already set in map", line: keyLine)
+            guard object.contains(name) else {
+                object.append(name, value.value)
+                continue
             }
-            object.append(name, value.value)
+            let problem = "key \(JSON.string(name).printed) already set in map"
+            guard takesDuplicates else { throw YAMLError(problem, line: keyLine) }
+            if duplicates.count < JSONParser.maxDuplicates { duplicates.append("line \(keyLine): \(problem)") }
+            object[name] = value.value
         }
         // What is written wins over what is merged, and earlier merges over later ones.
         for source in merged {

@@ -60,8 +60,12 @@ import Testing
         #expect(throws: YAMLError.self) { try YAML.parse("a: &x 1\n---\nb: *x\n") }
     }
 
-    @Test func refusesDuplicates() {
+    @Test func refusesOrTellsDuplicates() throws {
         #expect(throws: YAMLError("key \"a\" already set in map", line: 3)) { try YAML.parse("a: 1\nb: 2\na: 3\n") }
+        var duplicates: [String] = []
+        let documents = try YAML.parse(Array("a: 1\nb: {c: 1, 'c': 2}\na: 3\n".utf8), duplicates: &duplicates)
+        #expect(documents == [["a": 3, "b": ["c": 2]]])
+        #expect(duplicates == [#"line 2: key "c" already set in map"#, #"line 3: key "a" already set in map"#])
     }
 
     @Test(arguments: [
