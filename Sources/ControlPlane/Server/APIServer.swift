@@ -23,6 +23,7 @@ public final class APIServer: Sendable {
 
     private struct State {
         var port = 0
+        var insecurePort = 0
         var tasks: [Task<Void, Never>] = []
     }
 
@@ -80,10 +81,18 @@ public final class APIServer: Sendable {
     /// The port of HTTPS; 0 before `start`.
     public var securePort: Int { state.withLock { $0.port } }
 
+    /// The port without credentials; 0 before `start`, and where there is none.
+    public var insecurePort: Int { state.withLock { $0.insecurePort } }
+
     // MARK: - Life
 
     /// Makes the first objects and listens. Throws `APIServerError`; `shutdown` is to be called all the same.
     public func start() async throws {
+        let advertised = config.advertiseAddress
+        if advertised.isLoopback || advertised.isUnspecified || advertised.isMulticast {
+            throw APIServerError(
+                "cannot advertise \(advertised) as the API's address: pods do not reach it; choose another with --node-ip")
+        }
         let client = client(as: .apiserver)
         try await Bootstrap(client: client, log: log).run()
         let port = try await listen()
@@ -112,9 +121,10 @@ public final class APIServer: Sendable {
         let port = try await listen(secure, config.bindAddress, config.securePort, flag: "--secure-port")
         let advertised = "\(config.advertiseAddress)"
         let isCovered = advertised == config.bindAddress || IPAddress(config.bindAddress)?.isUnspecified == true
-        if !isCovered { _ = try await listen(secure, advertised, port, flag: "--secure-port") }
+        if !isCovered, config.listensOnAdvertiseAddress { _ = try await listen(secure, advertised, port, flag: "--secure-port") }
         if let insecure, let insecurePort = config.insecurePort {
-            _ = try await listen(insecure, "127.0.0.1", insecurePort, flag: "--insecure-port")
+            let port = try await listen(insecure, "127.0.0.1", insecurePort, flag: "--insecure-port")
+            state.withLock { $0.insecurePort = port }
         }
         return port
     }

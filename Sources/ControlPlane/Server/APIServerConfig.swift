@@ -10,11 +10,13 @@ public struct APIServerConfig: Sendable {
     /// Under which nodes and pods reach this server: the endpoint of the service `kubernetes`. The server listens there
     /// besides.
     public var advertiseAddress: IPAddress
+    /// Tests have no such address.
+    var listensOnAdvertiseAddress = true
     /// Where the server listens: an address, `0.0.0.0` or `::` for all.
     public var bindAddress: String
     /// Port 0 takes a free one.
     public var securePort: Int
-    /// Plain HTTP without credentials on 127.0.0.1; nil for none.
+    /// Plain HTTP without credentials on 127.0.0.1; nil for none, 0 for a free port.
     public var insecurePort: Int?
     /// What `/logs/` shows; nil for nothing.
     public var logFolder: String?

@@ -85,7 +85,7 @@ private final class InProcessResponder: HTTPResponder {
 
 /// Cuts frames into lines. A frame of a watch is one line, which is taken as it is. For one reader; the stream ends when
 /// nobody holds the reader any more.
-private final class LineReader: @unchecked Sendable {
+final class LineReader: @unchecked Sendable {
     // Read and written by the one task that reads the stream.
     private var rest: ArraySlice<UInt8>
     private let stream: InProcessStream?
