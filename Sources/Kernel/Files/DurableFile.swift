@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// Files that are replaced in one step and survive a power cut: written beside, synced, renamed.
@@ -21,6 +22,13 @@ public enum DurableFile {
             unlink(temporary)
             throw failure
         }
+    }
+
+    /// Writes what is pending of the file system that the folder lies on to the disk.
+    public static func syncFileSystem(of folder: String) throws(KernelError) {
+        let descriptor = try FileDescriptor.open(folder, O_RDONLY | O_DIRECTORY)
+        let result = swl_syncfs(descriptor.raw)
+        guard result >= 0 else { throw KernelError("sync", folder, code: -result) }
     }
 
     /// The whole content of a regular file, at most `limit` bytes (EFBIG beyond); nil where there is none.

@@ -1,0 +1,57 @@
+import KubeAPI
+import Transport
+
+/// How a node's kubelet is set up. All paths are absolute and already under the node's root.
+public struct KubeletConfig: Sendable {
+    public var nodeName: String
+    /// The node's own addresses, the main one first.
+    public var nodeIPs: [IPAddress]
+    /// State that outlives a reboot: `/var/lib/swiftlet`.
+    public var dataDir: String
+    /// State that does not: `/run/swiftlet`.
+    public var runDir: String
+    /// Holds `pods` and `containers`: `/var/log`.
+    public var logDir: String
+    /// Folder of static pods.
+    public var manifests: String
+    /// Folder of image archives that are imported at start; nil for none.
+    public var imageDir: String?
+    /// The node's pod range where it is not the API's to give.
+    public var podCIDR: CIDR?
+    public var maxPods: Int
+    public var clusterCIDR: CIDR
+    public var serviceCIDR: CIDR
+    /// Port of the node API over TLS.
+    public var port: Int
+    /// The node API's certificate, and the CA of its clients; nil for a kubelet that is asked over its socket alone.
+    public var tls: ServerTLS?
+    /// Addresses of the cluster's DNS; pods have the node's resolvers where there are none.
+    public var clusterDNS: [String]
+    public var clusterDomain: String
+    /// The resolver configuration that pods inherit.
+    public var resolvConf: String
+
+    public init(
+        nodeName: String, nodeIPs: [IPAddress], dataDir: String, runDir: String, logDir: String, manifests: String,
+        imageDir: String? = nil, podCIDR: CIDR? = nil, maxPods: Int = 110, clusterCIDR: CIDR, serviceCIDR: CIDR,
+        port: Int = 10250, tls: ServerTLS? = nil, clusterDNS: [String] = [], clusterDomain: String = "cluster.local",
+        resolvConf: String = "/etc/resolv.conf"
+    ) {
+        self.nodeName = nodeName
+        self.nodeIPs = nodeIPs
+        self.dataDir = dataDir
+        self.runDir = runDir
+        self.logDir = logDir
+        self.manifests = manifests
+        self.imageDir = imageDir
+        self.podCIDR = podCIDR
+        self.maxPods = maxPods
+        self.clusterCIDR = clusterCIDR
+        self.serviceCIDR = serviceCIDR
+        self.port = port
+        self.tls = tls
+        self.clusterDNS = clusterDNS
+        self.clusterDomain = clusterDomain
+        self.resolvConf = resolvConf
+    }
+}

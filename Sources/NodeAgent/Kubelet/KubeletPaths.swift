@@ -1,0 +1,57 @@
+import KubeAPI
+
+/// Every path that the kubelet writes, beside the runtime's (`RuntimePaths`) and the image store's.
+struct KubeletPaths: Sendable {
+    let dataDir: String
+    let runDir: String
+    let logDir: String
+
+    init(_ config: KubeletConfig) {
+        dataDir = config.dataDir
+        runDir = config.runDir
+        logDir = config.logDir
+    }
+
+    // MARK: state
+
+    /// One folder for each pod, as long as the pod is known here.
+    var pods: String { dataDir + "/pods" }
+    func pod(_ uid: String) -> String { pods + "/" + uid }
+    func podState(_ uid: String) -> String { pod(uid) + "/state.json" }
+    func etcHosts(_ uid: String) -> String { pod(uid) + "/etc-hosts" }
+    func hostname(_ uid: String) -> String { pod(uid) + "/hostname" }
+    func resolvConf(_ uid: String) -> String { pod(uid) + "/resolv.conf" }
+    /// What the node knew when it last ran: its pod range.
+    var node: String { dataDir + "/node.json" }
+    /// Profiles that `seccompProfile.localhostProfile` names.
+    var seccompProfiles: String { dataDir + "/seccomp" }
+    var socket: String { runDir + "/kubelet.sock" }
+
+    // MARK: volumes
+
+    /// Volumes on the disk: `kubernetes.io~empty-dir/NAME`.
+    func volume(_ uid: String, plugin: String, name: String) -> String { pod(uid) + "/volumes/kubernetes.io~\(plugin)/\(name)" }
+    func volumes(_ uid: String) -> String { pod(uid) + "/volumes" }
+    /// Volumes whose content must not reach the disk: the run folder is in memory.
+    var memoryVolumes: String { runDir + "/volumes" }
+    func memoryVolumes(_ uid: String) -> String { memoryVolumes + "/" + uid }
+    func memoryVolume(_ uid: String, plugin: String, name: String) -> String {
+        memoryVolumes(uid) + "/kubernetes.io~\(plugin)/\(name)"
+    }
+
+    // MARK: logs
+
+    var podLogs: String { logDir + "/pods" }
+    /// Links by container id, for log shippers.
+    var containerLogs: String { logDir + "/containers" }
+    func podLogs(_ pod: Pod) -> String { "\(podLogs)/\(pod.namespace)_\(pod.name)_\(pod.uid)" }
+    func containerLogs(_ pod: Pod, _ container: String) -> String { "\(podLogs(pod))/\(container)" }
+    func log(_ pod: Pod, _ container: String, attempt: Int) -> String {
+        "\(containerLogs(pod, container))/\(attempt).log"
+    }
+    /// File names hold 255 bytes.
+    func logLink(_ pod: Pod, _ container: String, id: String) -> String {
+        let name = "\(pod.name)_\(pod.namespace)_\(container)".prefix(255 - 64 - 5)
+        return "\(containerLogs)/\(name)-\(id).log"
+    }
+}

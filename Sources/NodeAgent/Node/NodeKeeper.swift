@@ -1,0 +1,248 @@
+import KubeAPI
+import Kernel
+import Logging
+import Synchronization
+
+/// Keeps the node's object in the API: makes it, takes its pod range from it, and tells what has changed.
+final class NodeKeeper: Sendable {
+    /// What has no event is read so often.
+    static let samplePeriod: Duration = .seconds(10)
+    /// A status without news is told so often (Kubernetes' nodeStatusReportFrequency).
+    static let heartbeatPeriod: Duration = .seconds(300)
+
+    private struct State {
+        var pressure = NodePressure()
+        var hasRegistered = false
+        var lastHeartbeat: ContinuousClock.Instant?
+        /// Why the node is not ready, beside its network.
+        var wasReady: Bool?
+        /// A change that the API took and did not make.
+        var ignored: JSON?
+        var rangeProblem: String?
+    }
+
+    private let config: KubeletConfig
+    private let paths: KubeletPaths
+    private let facts: NodeFacts
+    private let node: NodeView
+    private let runtime: any ContainerRuntime
+    private let images: ImageStore
+    private let client: any APIClient
+    private let informer: Informer
+    private let recorder: EventRecorder
+    private let log: Logger
+    /// Called when pods can get addresses, or the node has become known.
+    private let onChange: @Sendable () -> Void
+    private let wakes = Mailbox<Void>()
+    private let state = Mutex(State())
+
+    init(
+        config: KubeletConfig, facts: NodeFacts, node: NodeView, runtime: any ContainerRuntime, images: ImageStore,
+        client: any APIClient, recorder: EventRecorder, log: Logger, onChange: @escaping @Sendable () -> Void
+    ) {
+        self.config = config
+        paths = KubeletPaths(config)
+        self.facts = facts
+        self.node = node
+        self.runtime = runtime
+        self.images = images
+        self.client = client
+        self.recorder = recorder
+        self.log = log
+        self.onChange = onChange
+        informer = Informer(client, .nodes, fieldSelector: "metadata.name=\(config.nodeName)", log: log)
+    }
+
+    /// Something of what the node tells has changed.
+    func wake() { wakes.send(()) }
+
+    /// Runs until the task is cancelled.
+    func run() async {
+        state.withLock { $0.pressure = .read(dataDir: config.dataDir) }
+        informer.onEvent { [weak self] _ in self?.wake() }
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask { await self.informer.run() }
+            group.addTask { await self.sample() }
+            group.addTask { await self.keep() }
+        }
+    }
+
+    private func sample() async {
+        while (try? await Task.sleep(for: Self.samplePeriod)) != nil {
+            let pressure = NodePressure.read(dataDir: config.dataDir)
+            let isNews = state.withLock { state in
+                defer { state.pressure = pressure }
+                let isDue = state.lastHeartbeat.map { ContinuousClock.now - $0 >= Self.heartbeatPeriod } ?? true
+                return state.pressure != pressure || isDue
+            }
+            if isNews { wake() }
+        }
+        wake()
+    }
+
+    private func keep() async {
+        guard await informer.waitForSync(atMost: .seconds(365 * 86_400)) else { return }
+        var backoff = Backoff(first: .milliseconds(100), limit: .seconds(5))
+        while !Task.isCancelled {
+            do {
+                try await sync()
+                backoff.reset()
+                _ = await wakes.next()
+            } catch {
+                log.debug("cannot tell the API of the node", metadata: ["err": "\(error)"])
+                try? await Task.sleep(for: backoff.next())  // cancellation is seen by the loop
+            }
+        }
+    }
+
+    private func sync() async throws {
+        var object = informer.get(config.nodeName) ?? .null
+        let isNew = object.isNull
+        if isNew { object = try await register() }
+        let isFirst = state.withLock { state in
+            defer { state.hasRegistered = true }
+            return !state.hasRegistered
+        }
+        node.change { $0.node = object }
+        if isFirst {
+            log.info("registered the node", metadata: ["node": "\(config.nodeName)", "new": "\(isNew)"])
+            recorder.record(object: object, type: .normal, reason: "Starting", message: "Starting kubelet.")
+            onChange()
+        }
+        try await takeRange(from: object)
+        try await correctLabels(of: object)
+        try await tell(object)
+    }
+
+    // MARK: the object
+
+    private func register() async throws -> JSON {
+        if let range = config.podCIDR { try await refuseTaken(range) }
+        var object: JSON = [
+            "kind": "Node", "apiVersion": "v1",
+            "metadata": [
+                "name": .string(config.nodeName),
+                "labels": JSON(NodeStatus.labels(nodeName: config.nodeName, architecture: facts.architecture)),
+            ],
+            "spec": .emptyObject,
+        ]
+        if let range = config.podCIDR {
+            object["spec"] = ["podCIDR": .string(range.description), "podCIDRs": [.string(range.description)]]
+        }
+        object["status"] = status(known: .null)
+        do {
+            return try await client.create(.nodes, object)
+        } catch let error as StatusError where error.isAlreadyExists {
+            return try await client.get(.nodes, name: config.nodeName)
+        }
+    }
+
+    /// A range of one's own must not be another node's.
+    private func refuseTaken(_ range: CIDR) async throws {
+        let others = try await client.list(.nodes)["items"].items.map(Node.init)
+        let taker = others.first { other in
+            other.name != config.nodeName && other.podCIDRs.contains { CIDR($0)?.overlaps(range) == true }
+        }
+        let problem = taker.map { "the pod range \(range) overlaps that of node \($0.name)" }
+        if let problem { log.error("cannot use the pod range", metadata: ["err": "\(problem)"]) }
+        state.withLock { $0.rangeProblem = problem }
+    }
+
+    private func correctLabels(of object: JSON) async throws {
+        let labels = NodeStatus.labels(nodeName: config.nodeName, architecture: facts.architecture)
+        let wrong = labels.filter { object.labels[$0.key] != $0.value }
+        guard !wrong.isEmpty else { return }
+        try await client.patch(.nodes, name: config.nodeName, ["metadata": ["labels": JSON(wrong)]])
+    }
+
+    // MARK: the pod range
+
+    private func takeRange(from object: JSON) async throws {
+        let given = Node(object).podCIDR.flatMap { CIDR($0) }
+        if let own = config.podCIDR {
+            // It was given to the runtime at start.
+            if let given, given != own {
+                state.withLock { $0.rangeProblem = "the node's pod range in the API is \(given), but it was started with \(own)" }
+            } else if given == nil {
+                let text = JSON.string(own.description)
+                try await client.patch(.nodes, name: config.nodeName, ["spec": ["podCIDR": text, "podCIDRs": [text]]])
+            }
+            return
+        }
+        guard let given else { return }
+        do throws(RuntimeError) {
+            try runtime.setPodCIDR(given)
+        } catch {
+            node.change {
+                $0.isNetworkReady = false
+                $0.networkProblem = "cannot use the pod range \(given): \(error)"
+            }
+            return
+        }
+        let isNews = !node.current.isNetworkReady
+        node.change { $0.isNetworkReady = true }
+        SavedRange.write(given, to: paths.node, log: log)
+        if isNews { onChange() }
+    }
+
+    // MARK: the status
+
+    private func status(known: JSON) -> JSON {
+        let (pressure, rangeProblem) = state.withLock { ($0.pressure, $0.rangeProblem) }
+        let view = node.current
+        let problem = rangeProblem
+            ?? (view.isNetworkReady ? nil : "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:\(view.networkProblem)")
+        // An unreadable store is told by the pods that need it.
+        let list = (try? images.list()) ?? []
+        return NodeStatus(
+            config: config, facts: facts, capacity: node.capacity, problem: problem, pressure: pressure, images: list,
+            known: known, now: .now()
+        ).json()
+    }
+
+    private func tell(_ object: JSON) async throws {
+        let now = ContinuousClock.now
+        let isDue = state.withLock { $0.lastHeartbeat.map { now - $0 >= Self.heartbeatPeriod } ?? true }
+        let desired = status(known: object["status"])
+        let patch = NodeStatus.patch(from: object["status"], to: desired, isHeartbeatDue: isDue)
+        guard !patch.isNull, isDue || patch != state.withLock({ $0.ignored }) else { return }
+        let answer = try await client.patch(
+            .nodes, name: config.nodeName, subresource: "status", type: .strategic, ["status": patch])
+        node.change { $0.node = answer }
+        let isReady = Node(answer).isReady
+        let (wasReady, isIgnored) = state.withLock { state in
+            defer { state.wasReady = isReady }
+            state.lastHeartbeat = now
+            let left = NodeStatus.patch(from: answer["status"], to: desired, isHeartbeatDue: false)
+            state.ignored = left == patch ? patch : nil
+            return (state.wasReady, left == patch)
+        }
+        if isIgnored { log.debug("the API did not take all of the node's status", metadata: ["patch": "\(patch)"]) }
+        guard wasReady != isReady else { return }
+        log.info(isReady ? "the node is ready" : "the node is not ready", metadata: ["node": "\(config.nodeName)"])
+        recorder.record(
+            object: object, type: .normal, reason: isReady ? "NodeReady" : "NodeNotReady",
+            message: "Node \(config.nodeName) status is now: \(isReady ? "NodeReady" : "NodeNotReady")")
+    }
+}
+
+/// The pod range that the node had when it last ran, so that pods can be made before the API is heard.
+enum SavedRange {
+    static func read(_ path: String) -> CIDR? {
+        // Missing at the first start; a damaged one is told anew by the API.
+        guard let bytes = try? DurableFile.read(path), let json = try? JSON.parse(bytes), json["format"].int == 1 else {
+            return nil
+        }
+        return json["podCIDR"].string.flatMap { CIDR($0) }
+    }
+
+    static func write(_ range: CIDR, to path: String, log: Logger) {
+        guard read(path) != range else { return }
+        let json: JSON = ["format": 1, "podCIDR": .string(range.description)]
+        do throws(KernelError) {
+            try DurableFile.write(json.serialized(), to: path, isSynced: false)
+        } catch {
+            log.warning("cannot keep the pod range", metadata: ["err": "\(error)"])
+        }
+    }
+}

@@ -1,0 +1,70 @@
+import KubeAPI
+
+/// What commands on this machine ask the node for.
+enum LocalLists {
+    /// The containers of all pods, for `swiftlet ps`.
+    /// - Parameter runtime: adds where the time of each pod's start went.
+    static func containers(_ pods: [PodSnapshot], timingsOf runtime: (any ContainerRuntime)? = nil) -> JSON {
+        var items: [JSON] = []
+        for snapshot in pods.sorted(by: { $0.pod.key < $1.pod.key }) {
+            for container in snapshot.pod.allContainers {
+                let known = snapshot.state.containers[container.name] ?? ContainerState()
+                var item = item(snapshot, container, known.current ?? known.previous)
+                if let runtime { item["podStart"] = timings(of: snapshot, runtime, known.current?.id) }
+                items.append(item)
+            }
+        }
+        return ["items": .array(items)]
+    }
+
+    private static func item(_ snapshot: PodSnapshot, _ container: Container, _ run: ContainerRun?) -> JSON {
+        let pod = snapshot.pod
+        var item: JSON = [
+            "id": .string(run?.id ?? ""), "pod": .string(pod.name), "namespace": .string(pod.namespace),
+            "uid": .string(pod.uid), "name": .string(container.name), "image": .string(container.image),
+            "state": .string(state(snapshot, container, run)), "pid": .int(Int64(run?.isRunning == true ? run?.pid ?? 0 : 0)),
+            "ip": .string(snapshot.state.podIPs.first ?? ""), "attempt": .int(Int64(run?.attempt ?? 0)),
+            "createdAt": JSON(run?.startedAt?.rfc3339),
+        ]
+        if let end = run?.end { item["exitCode"] = .int(Int64(end.exitCode)) }
+        return item
+    }
+
+    /// The stages of the kubelet, and the runtime's below them.
+    private static func timings(of snapshot: PodSnapshot, _ runtime: any ContainerRuntime, _ id: String?) -> JSON {
+        func stages(_ laps: [StageTiming]) -> JSON {
+            var json: JSON = .emptyObject
+            for lap in laps { json["\(lap.stage)Ms"] = .double(Double(lap.nanos / 1000) / 1000) }
+            return json
+        }
+        var json = snapshot.timings.json
+        guard let timings = runtime.timings(podUID: snapshot.pod.uid) else { return json }
+        json["sandboxStages"] = stages(timings.sandbox)
+        json["containerStages"] = stages(id.flatMap { timings.containers[$0] } ?? [])
+        return json
+    }
+
+    /// `Running`, `Exited`, or why it waits.
+    private static func state(_ snapshot: PodSnapshot, _ container: Container, _ run: ContainerRun?) -> String {
+        if run?.isRunning == true { return "Running" }
+        let statuses = snapshot.status["containerStatuses"].items + snapshot.status["initContainerStatuses"].items
+        let status = statuses.first { $0["name"].string == container.name }.map(ContainerStatus.init)
+        if let reason = status?.waitingReason { return reason }
+        return run == nil ? "ContainerCreating" : "Exited"
+    }
+
+    /// The ids of images that pods of this node need, each with one that does: `swiftlet image remove` leaves them alone.
+    static func usedImages(_ pods: [PodSnapshot]) -> JSON {
+        var users: [String: String] = [:]
+        for snapshot in pods where !snapshot.isTerminal {
+            for container in snapshot.state.containers.values {
+                var ids = [container.current, container.previous].compactMap { $0 }.filter(\.isInRuntime).map(\.imageID)
+                if case .found(let image) = container.image { ids.append(image.id) }
+                for id in ids where !id.isEmpty { users[id] = "pod \(snapshot.pod.key)" }
+            }
+        }
+        return [
+            "items": .array(users.keys.sorted().map { ["id": .string($0), "user": .string(users[$0] ?? "")] })
+        ]
+    }
+}

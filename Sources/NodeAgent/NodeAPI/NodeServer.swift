@@ -1,0 +1,128 @@
+import KubeAPI
+import Kernel
+import Logging
+import Transport
+
+/// The node's own API: logs, pods, metrics, over TLS for the API server and administrators, and over a unix socket for
+/// commands on this machine.
+final class NodeServer: HTTPHandler {
+    /// Who may ask over TLS, beside system:masters.
+    static let apiServerClient = "kube-apiserver-kubelet-client"
+
+    private let workers: PodWorkers
+    private let context: KubeletContext
+    private let inotify: Inotify?
+    private let log: Logger
+    private let isHealthy: @Sendable () -> Bool
+
+    init(
+        workers: PodWorkers, context: KubeletContext, inotify: Inotify?, log: Logger,
+        isHealthy: @escaping @Sendable () -> Bool
+    ) {
+        self.workers = workers
+        self.context = context
+        self.inotify = inotify
+        self.log = log
+        self.isHealthy = isHealthy
+    }
+
+    func handle(_ request: HTTPServerRequest, _ response: any HTTPResponder) {
+        if let refusal = NodeAccess.refusal(of: request.peer) { return answer(refusal, response) }
+        guard request.method == "GET" || request.method == "HEAD" else {
+            return answer(.methodNotAllowed(), response)
+        }
+        let isLocal = NodeAccess.isLocal(request.peer)
+        let parts = request.path.split(separator: "/").map(String.init)
+        switch (parts.first ?? "", parts.count) {
+        case ("healthz", 1):
+            let isHealthy = isHealthy()
+            respond(response, status: isHealthy ? 200 : 500, type: "text/plain; charset=utf-8", Array((isHealthy ? "ok" : "not healthy").utf8))
+        case ("pods", 1), ("runningpods", 1): respond(response, podList())
+        case ("metrics", 1):
+            respond(response, status: 200, type: "text/plain; version=0.0.4; charset=utf-8", Array(metrics().utf8))
+        case ("stats", 2) where parts[1] == "summary":
+            Task { self.respond(response, await StatsSummary(context: self.context, workers: self.workers).json()) }
+        case ("containerLogs", 4):
+            logs(namespace: parts[1], pod: parts[2], container: parts[3], request, response)
+        case ("local", 2) where isLocal && parts[1] == "containers":
+            let runtime = request.parameter("timings") != nil ? context.runtime : nil
+            respond(response, LocalLists.containers(workers.snapshots, timingsOf: runtime))
+        case ("local", 3) where isLocal && parts[1] == "images" && parts[2] == "used":
+            respond(response, LocalLists.usedImages(workers.snapshots))
+        default: answer(StatusError(code: 404, reason: "NotFound", message: "404 page not found"), response)
+        }
+    }
+
+    func metrics() -> String { context.metrics.text(nodeName: context.config.nodeName, pods: workers.snapshots) }
+
+    // MARK: answers
+
+    private func respond(_ response: any HTTPResponder, status: Int = 200, type: String, _ body: [UInt8]) {
+        response.respond(status: status, headers: [("Content-Type", type)], body: body)
+    }
+    private func respond(_ response: any HTTPResponder, _ json: JSON) {
+        respond(response, type: "application/json", json.serialized())
+    }
+    /// As text, as the kubelet answers.
+    private func answer(_ error: StatusError, _ response: any HTTPResponder) {
+        respond(response, status: error.code, type: "text/plain; charset=utf-8", Array((error.message + "\n").utf8))
+    }
+
+    private func podList() -> JSON {
+        let items = workers.snapshots.sorted { $0.pod.key < $1.pod.key }.map { snapshot in
+            var pod = snapshot.pod.json
+            pod["kind"] = .null
+            pod["apiVersion"] = .null
+            pod["status"] = snapshot.status
+            return pod
+        }
+        return ["kind": "PodList", "apiVersion": "v1", "metadata": .emptyObject, "items": .array(items)]
+    }
+
+    // MARK: logs
+
+    private func logs(
+        namespace: String, pod name: String, container: String, _ request: HTTPServerRequest, _ response: any HTTPResponder
+    ) {
+        do throws(StatusError) {
+            let options = try LogOptions(query: request.query)
+            let worker = workers.worker(namespace: namespace, name: name)
+            guard let worker else { throw StatusError(code: 404, reason: "NotFound", message: "pod \"\(name)\" not found") }
+            let snapshot = worker.snapshot
+            let run = try ContainerLogs.run(of: container, in: snapshot, previous: options.previous)
+            LogStream(
+                path: context.paths.log(snapshot.pod, container, attempt: run.attempt), options: options,
+                isRunning: { worker.snapshot.state.run(of: container).map { $0.id == run.id && $0.isRunning } ?? false },
+                inotify: inotify, worker: worker, log: log
+            ).answer(response)
+        } catch {
+            answer(error, response)
+        }
+    }
+}
+
+/// Which run's log is meant.
+enum ContainerLogs {
+    /// Throws in the kubelet's words (`validateContainerLogStatus`).
+    static func run(of container: String, in snapshot: PodSnapshot, previous: Bool) throws(StatusError) -> ContainerRun {
+        let pod = snapshot.pod
+        guard pod.container(container) != nil else {
+            throw StatusError(
+                code: 404, reason: "NotFound", message: "container \"\(container)\" in pod \"\(pod.name)\" not found")
+        }
+        let known = snapshot.state.containers[container] ?? ContainerState()
+        let status = (snapshot.status["containerStatuses"].items + snapshot.status["initContainerStatuses"].items)
+            .first { $0["name"].string == container }.map(ContainerStatus.init)
+        // What the status calls the last one: a container that waits to be started again has it in `lastState`.
+        let isWaiting = status?.state["waiting"].isObject ?? true
+        let shown = previous ? (isWaiting && known.current != nil ? known.current : known.previous) : known.current ?? known.previous
+        guard let shown else {
+            if previous {
+                throw .badRequest("previous terminated container \"\(container)\" in pod \"\(pod.name)\" not found")
+            }
+            let reason = status?.waitingReason ?? "ContainerCreating"
+            throw .badRequest("container \"\(container)\" in pod \"\(pod.name)\" is waiting to start: \(reason)")
+        }
+        return shown
+    }
+}

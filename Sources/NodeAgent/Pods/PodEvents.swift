@@ -1,0 +1,33 @@
+import KubeAPI
+
+/// Events of one pod, in Kubernetes' words. They wait until `flush`, so that they don't compete with the status.
+struct PodEvents {
+    private let recorder: EventRecorder?
+    private var waiting: [(type: EventRecorder.EventType, reason: String, message: String, container: String?)] = []
+
+    init(recorder: EventRecorder?) { self.recorder = recorder }
+
+    mutating func normal(_ reason: String, _ message: String, container: String? = nil) {
+        if recorder != nil { waiting.append((.normal, reason, message, container)) }
+    }
+    mutating func warning(_ reason: String, _ message: String, container: String? = nil) {
+        if recorder != nil { waiting.append((.warning, reason, message, container)) }
+    }
+
+    mutating func flush(_ pod: Pod) {
+        guard let recorder, !waiting.isEmpty else { return }
+        var object = pod.json
+        if object["kind"].isNull {
+            object["kind"] = "Pod"
+            object["apiVersion"] = "v1"
+        }
+        for event in waiting {
+            let path = event.container.map {
+                pod.isInitContainer($0) ? "spec.initContainers{\($0)}" : "spec.containers{\($0)}"
+            }
+            recorder.record(
+                object: object, type: event.type, reason: event.reason, message: event.message, fieldPath: path ?? "")
+        }
+        waiting = []
+    }
+}

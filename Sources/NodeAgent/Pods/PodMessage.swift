@@ -1,0 +1,85 @@
+import KubeAPI
+
+/// What a pod's worker is told: by the API, by the runtime, and by what it has set going itself.
+enum PodMessage: Sendable {
+    // From outside.
+    /// The pod as its source has it now.
+    case update(Pod)
+    /// Its source has it no more; the last known object.
+    case vanished(Pod)
+    /// What the API has in a static pod's place.
+    case mirror(Pod)
+    /// What the API had there is gone; nil: there is nothing.
+    case mirrorWent(uid: String?)
+    case exited(id: String, ExitRecord)
+    case sandboxDied(reason: String)
+    /// A ConfigMap or Secret that it names has changed.
+    case objectsChanged
+    case imagesChanged
+    /// Something else that its plan depends on: the network, the time.
+    case wake
+
+    // Answers.
+    case sandboxCreated(Result<SandboxInfo, RuntimeError>)
+    case sandboxRemoved(Result<Void, RuntimeError>)
+    case volumesPrepared(Result<[String: PreparedVolume], VolumeError>)
+    case volumesRemoved
+    case imageFound(String, Result<FoundImage, ImageProblem>)
+    case started(String, ContainerRun, Result<ContainerInfo, StartProblem>)
+    case stopped(String, id: String, Result<ExitRecord, RuntimeError>)
+    /// A stop that failed may be tried again.
+    case stopExpired(String, id: String)
+    case cleanedUp(Result<Void, CleanUpError>)
+    case statusSent(patch: JSON, Result<Pod, ReportError>)
+    case deleted(Result<Void, ReportError>)
+    case mirrorCreated(Result<Pod, ReportError>)
+    case mirrorDeleted(uid: String, Result<Void, ReportError>)
+}
+
+/// Why a container was not started.
+enum StartProblem: Error, Sendable {
+    /// Its configuration can't be resolved: `CreateContainerConfigError`.
+    case config(String)
+    /// It could not be made: `CreateContainerError`.
+    case create(String)
+    /// Its program could not be executed: a run that has failed.
+    case start(String)
+    /// There is no sandbox any more.
+    case sandboxGone
+}
+
+/// What of a pod could not be removed from the disk.
+struct CleanUpError: Error, Sendable, CustomStringConvertible {
+    let description: String
+}
+
+/// What came of telling the API something.
+enum ReportError: Error, Sendable, CustomStringConvertible {
+    /// The API has no such object any more, or another of its name.
+    case gone
+    /// It was refused, and would be again.
+    case refused(String)
+    /// Nobody answered, or nobody could: to be tried again.
+    case unreachable(String)
+
+    /// - Parameter conflictIsGone: a 409 says that another object has the name: for calls with a uid precondition.
+    init(_ error: any Error, conflictIsGone: Bool = false) {
+        guard let status = error as? StatusError else {
+            self = .unreachable("\(error)")
+            return
+        }
+        switch status.code {
+        case 404: self = .gone
+        case 409: self = conflictIsGone ? .gone : .unreachable(status.message)
+        case 400..<429, 430..<500: self = .refused(status.message)
+        default: self = .unreachable(status.message)
+        }
+    }
+
+    var description: String {
+        switch self {
+        case .gone: "the object is gone"
+        case .refused(let message), .unreachable(let message): message
+        }
+    }
+}

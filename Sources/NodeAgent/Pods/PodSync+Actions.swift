@@ -1,0 +1,200 @@
+import KubeAPI
+import Kernel
+
+/// Sets going what the plan asks for. Everything answers by a message.
+extension PodSync {
+    mutating func begin(_ action: PodPlan.Action, now: Instant) {
+        switch action {
+        case .createSandbox: createSandbox()
+        case .removeSandbox: removeSandbox()
+        case .prepareVolumes: prepareVolumes()
+        case .removeVolumes: removeVolumes()
+        case .findImage(let name): findImage(name)
+        case .start(let name): start(name, now: now)
+        case .stop(let name, let grace, let why): stop(name, graceSeconds: grace, why, now: now)
+        case .cleanUp: cleanUp()
+        }
+    }
+
+    // MARK: sandbox
+
+    private mutating func createSandbox() {
+        state.sandbox = .creating
+        let spec = SandboxSpecMaker.make(
+            pod: pod, nodeHostname: context.node.hostname, startTime: state.startTime ?? .now(),
+            number: state.sandboxNumber)
+        let (context, mailbox, pod) = (context, mailbox, pod)
+        Task {
+            let files = PodFolder(context: context, pod: pod, hostname: spec.hostname)
+            do throws(RuntimeError) {
+                // Beside the sandbox: none of it needs the address.
+                async let isPrepared: Result<Void, RuntimeError> = files.prepare()
+                let info: SandboxInfo
+                do throws(RuntimeError) {
+                    info = try await context.runtime.createSandbox(spec)
+                } catch {
+                    _ = await isPrepared
+                    throw error
+                }
+                do throws(RuntimeError) {
+                    try await isPrepared.get()
+                    try files.writeHosts(podIPs: pod.hostNetwork ? context.node.hostIPs : info.address.map { [$0] } ?? [])
+                } catch {
+                    // Half a pod is none; the first failure counts.
+                    try? await context.runtime.removeSandbox(podUID: pod.uid)
+                    throw error
+                }
+                mailbox.send(.sandboxCreated(.success(info)))
+            } catch {
+                mailbox.send(.sandboxCreated(.failure(error)))
+            }
+        }
+    }
+
+    private mutating func removeSandbox() {
+        if state.leaving == nil { writeHistory() }
+        state.sandbox = .removing
+        let (runtime, mailbox, uid) = (context.runtime, mailbox, pod.uid)
+        Task {
+            do throws(RuntimeError) {
+                try await runtime.removeSandbox(podUID: uid)
+                mailbox.send(.sandboxRemoved(.success(())))
+            } catch {
+                mailbox.send(.sandboxRemoved(.failure(error)))
+            }
+        }
+    }
+
+    /// Keeps how the containers ended, before the runtime's records go.
+    mutating func writeHistory() {
+        do throws(KernelError) {
+            try FileTree.makeFolders(context.paths.pod(pod.uid), mode: 0o750)
+            try PodHistory(state).write(to: context.paths.podState(pod.uid))
+        } catch {
+            log.warning("cannot keep a pod's history", metadata: ["err": "\(error)"])
+        }
+    }
+
+    // MARK: volumes
+
+    private mutating func prepareVolumes() {
+        state.volumes = .preparing
+        let (context, mailbox, pod, podIPs) = (context, mailbox, pod, state.podIPs)
+        let setup = VolumeSetup(
+            pod: pod, paths: context.paths, objects: context.objects,
+            environment: { context.environment(of: pod, podIPs: podIPs, objects: $0) }, files: context.files)
+        volumesTask = Task {
+            do throws(VolumeError) {
+                mailbox.send(.volumesPrepared(.success(try await setup.prepare())))
+            } catch {
+                mailbox.send(.volumesPrepared(.failure(error)))
+            }
+        }
+    }
+
+    private mutating func removeVolumes() {
+        state.volumes = .removing
+        let (paths, mailbox, uid, log) = (context.paths, mailbox, pod.uid, log)
+        context.files.post {
+            for folder in [paths.volumes(uid), paths.memoryVolumes(uid)] {
+                do throws(KernelError) {
+                    try FileTree.remove(folder)
+                } catch {
+                    log.warning("cannot remove volumes", metadata: ["err": "\(error)"])
+                }
+            }
+            mailbox.send(.volumesRemoved)
+        }
+    }
+
+    private mutating func cleanUp() {
+        state.isCleaningUp = true
+        context.objects?.release(pod.uid)
+        let (paths, logs, mailbox, pod) = (context.paths, context.logs, mailbox, pod)
+        let ids = state.containers.flatMap { name, container in
+            [container.current, container.previous].compactMap { $0 }.map { (container: name, id: $0.id) }
+        }
+        context.files.post {
+            do throws(KernelError) {
+                try FileTree.remove(paths.pod(pod.uid))
+                try FileTree.remove(paths.memoryVolumes(pod.uid))
+                try logs.removeAll(pod, ids: ids)
+                mailbox.send(.cleanedUp(.success(())))
+            } catch {
+                mailbox.send(.cleanedUp(.failure(CleanUpError(description: "\(error)"))))
+            }
+        }
+    }
+
+    // MARK: containers
+
+    private mutating func findImage(_ name: String) {
+        guard let container = pod.container(name) else { return }
+        state.containers[name, default: ContainerState()].image = .looking
+        let (images, mailbox) = (context.images, mailbox)
+        Task {
+            do throws(ImageProblem) {
+                mailbox.send(.imageFound(name, .success(try images.find(container))))
+            } catch {
+                mailbox.send(.imageFound(name, .failure(error)))
+            }
+        }
+    }
+
+    private mutating func start(_ name: String, now: Instant) {
+        guard let container = pod.container(name), var known = state.containers[name], case .found(let image) = known.image,
+            case .ready(let volumes) = state.volumes
+        else { return }
+        let run = ContainerRun(
+            id: ContainerSpecMaker.newID(), attempt: known.nextAttempt, image: container.image, imageName: image.name,
+            imageID: image.id, sandboxNumber: state.sandboxNumber,
+            stopSignal: ContainerSpecMaker.stopSignal(container, image))
+        if let endedAt = known.endedAt, known.current?.image == container.image {
+            known.crash.restarted(endedAt: endedAt, now: now)
+        }
+        known.startingID = run.id
+        // What it failed by before is history, once it is tried again.
+        known.problem = nil
+        state.containers[name] = known
+        let starter = ContainerStarter(
+            context: context, pod: pod, container: container, image: image, run: run, volumes: volumes,
+            podIPs: state.podIPs)
+        let mailbox = mailbox
+        Task { mailbox.send(.started(name, run, await starter.start())) }
+    }
+
+    private mutating func stop(_ name: String, graceSeconds: Int, _ why: PodPlan.StopReason, now: Instant) {
+        guard let run = state.containers[name]?.current, run.isRunning else { return }
+        if state.containers[name]?.stop == nil {
+            events.normal(
+                "Killing",
+                why == .imageChanged
+                    ? "Container \(name) definition changed, will be restarted" : "Stopping container \(name)",
+                container: name)
+        }
+        state.containers[name]?.stop = ContainerState.Stop(id: run.id, deadline: now + .seconds(graceSeconds))
+        let (runtime, mailbox, uid) = (context.runtime, mailbox, pod.uid)
+        Task {
+            do throws(RuntimeError) {
+                let record = try await runtime.stopContainer(
+                    podUID: uid, containerID: run.id, graceSeconds: graceSeconds, signal: run.stopSignal)
+                mailbox.send(.stopped(name, id: run.id, .success(record)))
+            } catch {
+                mailbox.send(.stopped(name, id: run.id, .failure(error)))
+            }
+        }
+    }
+
+    /// Removes what the runtime keeps of an ended container, without anybody waiting.
+    func removeContainer(_ id: String) {
+        let (runtime, uid, log) = (context.runtime, pod.uid, log)
+        Task {
+            do throws(RuntimeError) {
+                try await runtime.removeContainer(podUID: uid, containerID: id)
+            } catch {
+                // It goes with the sandbox at the latest.
+                log.debug("cannot remove container", metadata: ["id": "\(id)", "err": "\(error)"])
+            }
+        }
+    }
+}
