@@ -59,6 +59,8 @@ final class NftablesProxy: ServiceCarrier {
         }
     }
 
+    var wantsRetry: Bool { false }
+
     /// The rules stay: they outlive the daemon.
     func stop() {}
 

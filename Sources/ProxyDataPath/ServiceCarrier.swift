@@ -8,5 +8,7 @@ protocol ServiceCarrier: Sendable {
     func apply(_ changes: [ServiceChange]) throws(KernelError)
     /// What could not be done as wanted, by service port: once for each.
     func takeProblems() -> [String]
+    /// Something could not be had yet that may be free later: it wants to be called again, if only with no changes.
+    var wantsRetry: Bool { get }
     func stop()
 }

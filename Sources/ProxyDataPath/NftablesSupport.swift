@@ -1,0 +1,33 @@
+import Glibc
+import Kernel
+import KubeAPI
+
+/// Whether nf_tables can be used here.
+enum NftablesSupport {
+    /// What is wrong, in words; nil where all rules that we make are understood. Nothing stays: a table with every kind
+    /// of rule is made and deleted in one transaction.
+    static func problem() -> String? {
+        guard let cluster = CIDR("10.244.0.0/16"), let services = CIDR("10.96.0.0/16") else { return nil }
+        let ruleset = Ruleset(
+            table: "swiftlet-check-\(getpid())", clusterRange: cluster, serviceRange: services, layout: .standard)
+        do throws(KernelError) {
+            let connection = try NftConnection()
+            var transaction = NftTransaction(table: ruleset.table)
+            transaction.add(.addTable)
+            for set in ruleset.usedSets { transaction.add(.addSet(set)) }
+            for chain in ruleset.chains { transaction.add(chain) }
+            for pick in [PickChain.random(count: 2), .sticky(count: 2, seconds: 60, masquerades: true)] {
+                transaction.add(ruleset.chain(pick))
+            }
+            transaction.add(.deleteTable)
+            try connection.apply(transaction)
+            return nil
+        } catch {
+            switch error.code {
+            case EPERM: return "\(error): it needs CAP_NET_ADMIN"
+            case EPROTONOSUPPORT, EOPNOTSUPP: return "\(error): the kernel has no nf_tables"
+            default: return "\(error)"
+            }
+        }
+    }
+}

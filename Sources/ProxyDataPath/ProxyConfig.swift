@@ -1,0 +1,67 @@
+import KubeAPI
+
+/// What the proxy is told at start.
+public struct ProxyConfig: Sendable {
+    /// How services are carried.
+    public enum Mode: String, Sendable, CaseIterable {
+        /// By rules where nf_tables can be used, else in userspace.
+        case auto
+        case nftables
+        case userspace
+    }
+
+    public var mode: Mode
+    /// Names what we leave in the kernel: the table `swiftlet-<tag>`, and our routes.
+    public var tag: String
+    public var nodeName: String
+    /// The node's own address (IPv4), which must be on one of its links.
+    public var nodeIP: IPAddress
+    /// Where all pods of the cluster are.
+    public var clusterCIDR: CIDR
+    /// Where the virtual addresses are.
+    public var serviceCIDR: CIDR
+    /// Ports that services of type NodePort get.
+    public var nodePorts: ClosedRange<Int>
+    /// Bits of the connection mark that rules may use for what they find out about a connection.
+    public var markMask: UInt32
+
+    public init(
+        mode: Mode = .auto, tag: String, nodeName: String, nodeIP: IPAddress, clusterCIDR: CIDR, serviceCIDR: CIDR,
+        nodePorts: ClosedRange<Int> = 30000...32767, markMask: UInt32 = .max
+    ) {
+        self.mode = mode
+        self.tag = tag
+        self.nodeName = nodeName
+        self.nodeIP = nodeIP
+        self.clusterCIDR = clusterCIDR
+        self.serviceCIDR = serviceCIDR
+        self.nodePorts = nodePorts
+        self.markMask = markMask
+    }
+
+    /// `swiftlet-<tag>`
+    public var table: String { Self.table(tag: tag) }
+
+    static func table(tag: String) -> String { "swiftlet-\(tag)" }
+}
+
+/// A setting with which the proxy can't work.
+public struct ProxyConfigError: Error, CustomStringConvertible {
+    public let description: String
+}
+
+extension ProxyConfig {
+    /// The layout of marks, after all settings have been looked at.
+    func check() throws(ProxyConfigError) -> MarkLayout {
+        guard nodeIP.isIPv4, clusterCIDR.family == .ipv4, serviceCIDR.family == .ipv4 else {
+            throw ProxyConfigError(description: "cannot proxy for \(nodeIP), \(clusterCIDR), \(serviceCIDR): only IPv4 is carried")
+        }
+        guard !clusterCIDR.overlaps(serviceCIDR) else {
+            throw ProxyConfigError(description: "cannot proxy: pods' range \(clusterCIDR) and services' range \(serviceCIDR) overlap")
+        }
+        guard let layout = MarkLayout(mask: markMask) else {
+            throw ProxyConfigError(description: "cannot use mark mask \(hex(markMask)): it must be one run of at least 16 bits")
+        }
+        return layout
+    }
+}
