@@ -10,6 +10,7 @@
 #include <pthread.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/inotify.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
@@ -18,6 +19,7 @@
 #include <sys/timerfd.h>
 #include <sys/un.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <sched.h>
 #include <unistd.h>
 
@@ -245,6 +247,8 @@ int swl_openat2(int directory, const char *path, uint64_t flags, uint32_t mode, 
     while (fd < 0 && (errno == EINTR || (errno == EAGAIN && attempts++ < 100)));
     return result(fd);
 }
+int swl_memfd(const char *name) { return result(syscall(SYS_memfd_create, name, 0x0001u /* CLOEXEC */)); }
+
 int swl_sealed_memfd(const char *name, const void *bytes, size_t count, int executable) {
     int fd = (int)syscall(SYS_memfd_create, name, 0x0003u /* CLOEXEC | ALLOW_SEALING */ | (executable ? 0x10u : 0x8u));
     // MFD_EXEC and MFD_NOEXEC_SEAL are 6.3's.
@@ -406,6 +410,17 @@ long swl_statfs_type(const char *path) {
     return statfs(path, &info) < 0 ? -errno : (long)info.f_type;
 }
 
+long swl_getxattr(const char *path, const char *name, void *value, size_t capacity) {
+    ssize_t count = getxattr(path, name, value, capacity);
+    return count < 0 ? -errno : count;
+}
+
+int swl_syncfs(int fd) { return result(syncfs(fd)); }
+
+int swl_fsetxattr(int fd, const char *name, const void *value, size_t count) {
+    return result(fsetxattr(fd, name, value, count, 0));
+}
+
 // --- BPF
 int swl_bpf_load_device_program(const void *instructions, size_t count) {
     union bpf_attr attributes;
@@ -425,3 +440,8 @@ int swl_bpf_attach_device_program(int cgroup, int program) {
     attributes.attach_flags = BPF_F_ALLOW_MULTI;
     return result(syscall(SYS_bpf, BPF_PROG_ATTACH, &attributes, sizeof attributes));
 }
+
+// --- inotify
+int swl_inotify_create(void) { return result(inotify_init1(IN_CLOEXEC | IN_NONBLOCK)); }
+int swl_inotify_add(int fd, const char *path, uint32_t mask) { return result(inotify_add_watch(fd, path, mask)); }
+int swl_inotify_remove(int fd, int watch) { return result(inotify_rm_watch(fd, watch)); }

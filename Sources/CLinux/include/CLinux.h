@@ -105,6 +105,8 @@ enum { SWL_RESOLVE_NO_XDEV = 0x01, SWL_RESOLVE_NO_MAGICLINKS = 0x02, SWL_RESOLVE
        SWL_RESOLVE_BENEATH = 0x08, SWL_RESOLVE_IN_ROOT = 0x10 };
 enum { SWL_O_PATH = 010000000 };
 int swl_openat2(int directory, const char *path, uint64_t flags, uint32_t mode, uint64_t resolve);
+// An anonymous file to write into (memfd_create(2)).
+int swl_memfd(const char *name);
 // An anonymous file with that content, sealed against any change.
 int swl_sealed_memfd(const char *name, const void *bytes, size_t count, int executable);
 int swl_close_range(unsigned first, unsigned last, unsigned flags);
@@ -133,10 +135,30 @@ long swl_send_packet(int fd, const void *bytes, size_t count, const int *fds, in
 // than the buffer.
 long swl_receive_packet(int fd, void *bytes, size_t capacity, int *fds, int *fd_count);
 
-// --- statfs
+// --- statfs, extended attributes
+long swl_getxattr(const char *path, const char *name, void *value, size_t capacity);
+int swl_syncfs(int fd);
+int swl_fsetxattr(int fd, const char *name, const void *value, size_t count);
 long swl_statfs_type(const char *path);
 enum { SWL_CGROUP2_SUPER_MAGIC = 0x63677270, SWL_OVERLAYFS_SUPER_MAGIC = 0x794c7630 };
 
 // --- BPF: only what limits the devices of a v2 cgroup
 int swl_bpf_load_device_program(const void *instructions, size_t count);
 int swl_bpf_attach_device_program(int cgroup, int program);
+
+// --- inotify (not in the Glibc module); events are read as inotify(7) has them
+enum {
+    SWL_IN_MODIFY = 0x002,
+    SWL_IN_CLOSE_WRITE = 0x008,
+    SWL_IN_MOVED_FROM = 0x040,
+    SWL_IN_MOVED_TO = 0x080,
+    SWL_IN_CREATE = 0x100,
+    SWL_IN_DELETE = 0x200,
+    SWL_IN_DELETE_SELF = 0x400,
+    SWL_IN_MOVE_SELF = 0x800,
+    SWL_IN_Q_OVERFLOW = 0x4000,
+    SWL_IN_IGNORED = 0x8000,
+};
+int swl_inotify_create(void);
+int swl_inotify_add(int fd, const char *path, uint32_t mask);
+int swl_inotify_remove(int fd, int watch);
