@@ -1,12 +1,16 @@
 #include "CPodInit.h"
 
-// SwiftPM can't link a freestanding executable, so the Makefile builds podinit.bin first and it is embedded here.
+// SwiftPM can't link a static executable without its own runtime, so the Makefile builds podinit.bin first and it is
+// embedded here.
 #if defined(__has_embed) && __has_embed("podinit.bin")
-const unsigned char swl_podinit_image[] = {
+static const unsigned char image[] = {
 #embed "podinit.bin"
 };
-const size_t swl_podinit_image_size = sizeof swl_podinit_image;
+size_t swl_podinit_image_size(void) { return sizeof image; }
 #else
-const unsigned char swl_podinit_image[] = {0};
-const size_t swl_podinit_image_size = 0;
+static const unsigned char image[] = {0};
+size_t swl_podinit_image_size(void) { return 0; }
 #endif
+
+// Swift does not import arrays of this size.
+const void *swl_podinit_image(void) { return image; }
