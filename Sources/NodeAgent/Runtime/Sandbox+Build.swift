@@ -1,0 +1,115 @@
+import Glibc
+import KubeAPI
+import Kernel
+
+extension Sandbox {
+    /// Builds all of it, or leaves nothing: the record says what to undo from before the first step to after the last.
+    func build() async throws(RuntimeError) -> SandboxInfo {
+        state.withLock { $0.operations += 1 }
+        defer { end() }
+        let result: Result<Void, RuntimeError> = await withCheckedContinuation { continuation in
+            // One thread from end to end: each hand-over would cost more than most of the steps.
+            context.workers.post { [self] in
+                var watch = Stopwatch()
+                do throws(RuntimeError) {
+                    let supervisor = try construct(&watch)
+                    let laps = watch
+                    // Answered as soon as it has come up.
+                    supervisor.ask(.list) { reply in
+                        guard case .done = reply else {
+                            return continuation.resume(
+                                returning: .failure(self.error(.system, "start the supervisor of")))
+                        }
+                        var watch = laps
+                        watch.lap("hello")
+                        let timings = watch.laps
+                        self.change { state in
+                            state.timings = timings
+                            if state.phase == .building { state.phase = .running }
+                        }
+                        continuation.resume(returning: .success(()))
+                    }
+                } catch {
+                    continuation.resume(returning: .failure(error))
+                }
+            }
+        }
+        do throws(RuntimeError) {
+            try result.get()
+        } catch {
+            var failure = error
+            failure.cleanUpFailures += await undo()
+            throw failure
+        }
+        return info
+    }
+
+    /// The steps that block. What they have made is found by `undo`.
+    private func construct(_ watch: inout Stopwatch) throws(RuntimeError) -> Supervisor {
+        var record = state.withLock { $0.record }
+        let spec = record.spec
+        let network = spec.hostNetwork ? nil : try context.pool.take()
+        record.address = network?.address.description
+        let address = record.address
+        state.withLock { $0.record.address = address }
+        watch.lap("network")
+        do throws(KernelError) {
+            try record.write(to: context.paths.record(uid))
+            watch.lap("record")
+            try context.cgroups.create(cgroup, spec.resources.cgroup, isInner: true)
+            watch.lap("cgroup")
+            let folderPath = context.paths.state(uid)
+            try FileTree.makeFolders(folderPath, mode: 0o700)
+            let folder = try FileDescriptor.folder(folderPath)
+            let listener = try PacketSocket.listen(in: folder, name: RuntimePaths.socketName)
+            watch.lap("socket")
+            let child = try spawn(spec).run(
+                image: context.image, networkNamespace: network?.namespace.descriptor.raw, socket: listener,
+                stateDirectory: folder)
+            watch.lap("spawn")
+            // It listens from before its birth: what is sent now waits for it.
+            let socket = try PacketSocket(connectingIn: folder, name: RuntimePaths.socketName)
+            let pid = child.pid
+            let supervisor = Supervisor(
+                pid: pid, pidfd: child.takePidfd(), socket: socket, loop: context.loop
+            ) { [weak self] event in self?.hear(event) }
+            state.withLock { $0.supervisor = supervisor }
+            // Meanwhile it comes up on another processor.
+            record.phase = .running
+            try record.write(to: context.paths.record(uid))
+            state.withLock { $0.record.phase = .running }
+            watch.lap("commit")
+            try supervisor.listen()
+            return supervisor
+        } catch {
+            throw self.error(.system, "create sandbox of", error)
+        }
+    }
+
+    private func spawn(_ spec: SandboxSpec) -> Spawn {
+        var arguments = ["podinit", context.paths.state(uid), uid]
+        if spec.shareProcessNamespace, !spec.hostPID { arguments.append("p") }
+        var spawn = Spawn(arguments: arguments)
+        spawn.hasNewIPC = !spec.hostIPC
+        spawn.hostname = spec.hostname
+        spawn.entrance = context.cgroups.entrance(cgroup, isInner: true)
+        spawn.sysctls = spec.sysctls.sorted { $0.key < $1.key }.map { name, value in
+            (path: SandboxCheck.path(ofSysctl: name), value: value)
+        }
+        // As Kubernetes protects its pause containers: the last to be killed of a pod.
+        spawn.oomScoreAdj = -998
+        return spawn
+    }
+
+    /// Takes back what a failed build has made. Answers what could not be taken back.
+    private func undo() async -> [String] {
+        change { $0.phase = .removing }
+        if let supervisor = state.withLock({ $0.supervisor }) {
+            supervisor.kill()
+            _ = await supervisor.waitForDeath(SandboxRemoval.deathLimit)
+            supervisor.close()
+        }
+        let removal = removalPlan()
+        return await context.workers.run { removal.run().map(\.description) }
+    }
+}
