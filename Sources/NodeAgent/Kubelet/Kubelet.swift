@@ -13,6 +13,7 @@ public final class Kubelet: Sendable {
     private struct State {
         var main: Task<Void, any Error>?
         var isUp = false
+        var failure: (any Error)?
     }
 
     private let config: KubeletConfig
@@ -114,12 +115,21 @@ public final class Kubelet: Sendable {
 
     // MARK: life
 
-    /// Runs until `shutdown`, or until the calling task is cancelled. Throws where it can't begin.
-    public func run() async throws {
+    /// Why `run` has ended by itself; nil while it runs, and after `shutdown`.
+    public var failure: (any Error)? { state.withLock { $0.failure } }
+
+    /// Runs until `shutdown`, or until the calling task is cancelled. Where it can't begin it says so in the log, and
+    /// returns.
+    public func run() async {
         let main = Task { try await self.main() }
         state.withLock { $0.main = main }
-        try await withTaskCancellationHandler {
-            try await main.value
+        await withTaskCancellationHandler {
+            do {
+                try await main.value
+            } catch {
+                log.critical("cannot run the kubelet", metadata: ["err": "\(error)"])
+                state.withLock { $0.failure = error }
+            }
         } onCancel: {
             main.cancel()
         }

@@ -10,7 +10,7 @@ enum LocalLists {
             for container in snapshot.pod.allContainers {
                 let known = snapshot.state.containers[container.name] ?? ContainerState()
                 var item = item(snapshot, container, known.current ?? known.previous)
-                if let runtime { item["podStart"] = timings(of: snapshot, runtime, known.current?.id) }
+                if let runtime { item["timings"] = timings(of: snapshot, runtime, known.current?.id) }
                 items.append(item)
             }
         }
@@ -22,6 +22,7 @@ enum LocalLists {
         var item: JSON = [
             "id": .string(run?.id ?? ""), "pod": .string(pod.name), "namespace": .string(pod.namespace),
             "uid": .string(pod.uid), "name": .string(container.name), "image": .string(container.image),
+            "imageID": .string(run?.imageID ?? ""),
             "state": .string(state(snapshot, container, run)), "pid": .int(Int64(run?.isRunning == true ? run?.pid ?? 0 : 0)),
             "ip": .string(snapshot.state.podIPs.first ?? ""), "attempt": .int(Int64(run?.attempt ?? 0)),
             "createdAt": JSON(run?.startedAt?.rfc3339),
@@ -30,17 +31,16 @@ enum LocalLists {
         return item
     }
 
-    /// The stages of the kubelet, and the runtime's below them.
+    /// When the pod's start had reached which stage, from when it was first seen, and how long the runtime's steps took
+    /// by themselves. Microseconds.
     private static func timings(of snapshot: PodSnapshot, _ runtime: any ContainerRuntime, _ id: String?) -> JSON {
-        func stages(_ laps: [StageTiming]) -> JSON {
-            var json: JSON = .emptyObject
-            for lap in laps { json["\(lap.stage)Ms"] = .double(Double(lap.nanos / 1000) / 1000) }
-            return json
-        }
-        var json = snapshot.timings.json
+        var json: JSON = .emptyObject
+        for (stage, duration) in snapshot.timings.stages { json[stage] = .int(duration.nanoseconds / 1000) }
         guard let timings = runtime.timings(podUID: snapshot.pod.uid) else { return json }
-        json["sandboxStages"] = stages(timings.sandbox)
-        json["containerStages"] = stages(id.flatMap { timings.containers[$0] } ?? [])
+        for lap in timings.sandbox { json["sandbox: \(lap.stage)"] = .int(Int64(clamping: lap.nanos / 1000)) }
+        for lap in id.flatMap({ timings.containers[$0] }) ?? [] {
+            json["container: \(lap.stage)"] = .int(Int64(clamping: lap.nanos / 1000))
+        }
         return json
     }
 

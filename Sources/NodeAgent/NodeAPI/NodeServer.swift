@@ -44,10 +44,9 @@ final class NodeServer: HTTPHandler {
             Task { self.respond(response, await StatsSummary(context: self.context, workers: self.workers).json()) }
         case ("containerLogs", 4):
             logs(namespace: parts[1], pod: parts[2], container: parts[3], request, response)
-        case ("local", 2) where isLocal && parts[1] == "containers":
-            let runtime = request.parameter("timings") != nil ? context.runtime : nil
-            respond(response, LocalLists.containers(workers.snapshots, timingsOf: runtime))
-        case ("local", 3) where isLocal && parts[1] == "images" && parts[2] == "used":
+        case ("containers", 1) where isLocal:
+            respond(response, LocalLists.containers(workers.snapshots, timingsOf: context.runtime))
+        case ("images", 2) where isLocal && parts[1] == "used":
             respond(response, LocalLists.usedImages(workers.snapshots))
         default: answer(StatusError(code: 404, reason: "NotFound", message: "404 page not found"), response)
         }

@@ -10,6 +10,9 @@ struct ContainerStarter: Sendable {
     let run: ContainerRun
     let volumes: [String: PreparedVolume]
     let podIPs: [String]
+    /// Services are variables of the environment. Static pods don't wait for an API that may be one of them, and adopted
+    /// ones not for one that has not been heard.
+    let waitsForServices: Bool
 
     func start() async -> Result<ContainerInfo, StartProblem> {
         let spec: ContainerSpec
@@ -35,8 +38,7 @@ struct ContainerStarter: Sendable {
     }
 
     private func makeSpec() async throws -> ContainerSpec {
-        // Static pods don't wait for an API that may be one of them.
-        if !pod.isStatic, let services = context.services {
+        if waitsForServices, let services = context.services {
             _ = await services.waitForSync(atMost: ReferencedObjects.patience)
         }
         let environment = context.environment(of: pod, podIPs: podIPs, objects: try await objects())

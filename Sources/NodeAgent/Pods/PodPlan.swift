@@ -255,8 +255,8 @@ private struct PlanMaker {
             var deadline = since + .seconds(grace)
             // What the others have left of the time may be nothing.
             if sidecars.contains(name), grace > 0 { deadline = max(deadline, input.now + Self.leastSidecarGrace) }
-            // A second, shorter grace (kubectl delete --now, after a longer one) counts.
-            if let stop = state.containers[name]?.stop, stop.deadline <= deadline { continue }
+            // A second, shorter grace (kubectl delete --now, after a longer one) counts; whole seconds are all there is.
+            if let stop = state.containers[name]?.stop, stop.deadline <= deadline + .seconds(1) { continue }
             let (seconds, attoseconds) = (deadline - input.now).components
             let left = max(0, Int(seconds) + (attoseconds > 0 ? 1 : 0))
             plan.actions.append(.stop(name, graceSeconds: left, why: .podEnds))

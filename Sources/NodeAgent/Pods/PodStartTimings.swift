@@ -20,14 +20,12 @@ struct PodStartTimings: Sendable, Equatable {
         if self[keyPath: stage] == nil { self[keyPath: stage] = now - seenAt }
     }
 
-    /// In milliseconds.
-    var json: JSON {
-        func ms(_ duration: Duration?) -> JSON {
-            duration.map { .double(Double($0.nanoseconds / 1000) / 1000) } ?? .null
-        }
-        return [
-            "sandboxMs": ms(sandbox), "volumesMs": ms(volumes), "imagesMs": ms(images), "firstStartMs": ms(firstStart),
-            "runningMs": ms(running), "reportedMs": ms(reported),
+    /// The stages that were reached, in the order in which a start usually reaches them.
+    var stages: [(name: String, after: Duration)] {
+        let all: [(String, Duration?)] = [
+            ("images found", images), ("volumes ready", volumes), ("sandbox ready", sandbox),
+            ("first container started", firstStart), ("running", running), ("reported", reported),
         ]
+        return all.compactMap { name, after in after.map { (name, $0) } }
     }
 }

@@ -158,7 +158,7 @@ extension PodSync {
         state.containers[name] = known
         let starter = ContainerStarter(
             context: context, pod: pod, container: container, image: image, run: run, volumes: volumes,
-            podIPs: state.podIPs)
+            podIPs: state.podIPs, waitsForServices: !pod.isStatic && reporter.hasSeenAPI)
         let mailbox = mailbox
         Task { mailbox.send(.started(name, run, await starter.start())) }
     }
