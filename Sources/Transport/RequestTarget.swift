@@ -23,8 +23,11 @@ struct RequestTarget: Sendable {
                 return nil
             }
             rest = rest.dropFirst(scheme.count)
-            guard let slash = rest.utf8.firstIndex(of: UInt8(ascii: "/")) else { return nil }
-            rest = rest[slash...]
+            // Without a path it means the root.
+            let end = rest.utf8.firstIndex { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "?") } ?? rest.endIndex
+            guard end > rest.startIndex else { return nil }
+            rest = rest[end...]
+            if rest.utf8.first != UInt8(ascii: "/") { rest = "/" + rest }
         }
         // A fragment never belongs on the wire; the parser lets it through.
         guard !rest.utf8.contains(UInt8(ascii: "#")) else { return nil }

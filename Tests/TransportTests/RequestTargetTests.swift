@@ -12,11 +12,13 @@ import Testing
         // A plus in a path is a plus.
         #expect(RequestTarget("/a+b")?.path == "/a+b")
         #expect(RequestTarget("https://host:1/p?q=r")?.path == "/p")
+        #expect(RequestTarget("http://host")?.path == "/")
+        #expect(RequestTarget("http://host?q=r")?.query.first?.value == "r")
         #expect(RequestTarget("*")?.path == "*")
     }
 
     @Test(arguments: [
-        "", "x", "//%", "/%", "/%4", "/%4g", "/%00", "/%c3%28", "/a?b=%zz", "/a#f", "http://host", "ftp://h/",
+        "", "x", "//%", "/%", "/%4", "/%4g", "/%00", "/%c3%28", "/a?b=%zz", "/a#f", "http://", "http:///p", "ftp://h/",
     ])
     func refusesMalformedTargets(_ target: String) { #expect(RequestTarget(target) == nil) }
 

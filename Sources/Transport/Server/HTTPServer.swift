@@ -24,6 +24,8 @@ public final class HTTPServer: Sendable {
         var emptied: CheckedContinuation<Void, Never>?
     }
     private let state = Mutex(State())
+    /// Bytes of bodies that connections hold.
+    private let heldBytes = Atomic<Int>(0)
 
     /// Listens nowhere yet.
     public convenience init(
@@ -208,6 +210,16 @@ public final class HTTPServer: Sendable {
         }
         if !isAdmitted { throw TransportError(.cannotListen, "too many connections") }
     }
+
+    /// Counts bytes of a request's body; false where all connections together hold as much as they may.
+    func hold(_ bytes: Int) -> Bool {
+        let held = heldBytes.add(bytes, ordering: .relaxed).newValue
+        if held <= limits.allBodiesBytes { return true }
+        release(bytes)
+        return false
+    }
+
+    func release(_ bytes: Int) { heldBytes.subtract(bytes, ordering: .relaxed) }
 
     func connectionEnded(_ connection: ServerConnection) {
         let emptied = state.withLock { state -> CheckedContinuation<Void, Never>? in

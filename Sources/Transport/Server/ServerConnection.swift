@@ -48,6 +48,8 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
     private var head: HTTPRequestHead?
     private var target: RequestTarget?
     private var body: [UInt8] = []
+    /// Bytes of the request in hand that count for all connections.
+    private var heldBytes = 0
     private var exchange: ServerExchange?
     private var keepsAlive = false
     private var isShuttingDown = false
@@ -98,6 +100,7 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
         timer = nil
         waiting = []
         body = []
+        releaseBytes()
         let exchange = self.exchange
         self.exchange = nil
         server.connectionEnded(self)
@@ -142,7 +145,7 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
         case .lingering, .closed:
             return
         case .idle, .receivingBody:
-            if waiting.isEmpty { consume(part) } else { waiting.append(part) }
+            if waiting.isEmpty, mayConsume { consume(part) } else { waiting.append(part) }
         case .authenticating, .answering, .streaming:
             waiting.append(part)
         }
@@ -167,10 +170,16 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
         if waiting.isEmpty { context.read() } else { holdsRead = true }
     }
 
+    /// A request is begun when the answers before it are with the kernel: a peer that asks on and on without reading
+    /// must not make us hold all answers.
+    private var mayConsume: Bool {
+        state == .receivingBody || state == .idle && context?.channel.isWritable == true
+    }
+
     private func drainWaiting() {
         guard !isDraining else { return }
         isDraining = true
-        while state == .idle || state == .receivingBody, let part = waiting.popFirst() { consume(part) }
+        while mayConsume, let part = waiting.popFirst() { consume(part) }
         isDraining = false
         if waiting.isEmpty {
             if let parseFailure, state == .idle || state == .receivingBody {
@@ -197,6 +206,11 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
         // HTTP/1.0 connections are not kept: nobody needs it, and its rules for proxies are murky.
         let isCurrent = head.version == .http1_1
         keepsAlive = isCurrent && head.isKeepAlive && !isShuttingDown
+        if head.headers[canonicalForm: "connection"].contains(where: { $0.lowercased() == "upgrade" }) {
+            // The parser ends with such a request, so that the connection must too.
+            keepsAlive = false
+            hasUnreadInput = true
+        }
         state = .receivingBody
         guard isCurrent || head.version == .http1_0 else {
             return fail(
@@ -233,7 +247,14 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
     private func append(_ bytes: ByteBuffer) {
         guard state == .receivingBody else { return }
         guard body.count &+ bytes.readableBytes <= limits.bodyBytes else { return failTooLarge() }
+        guard server.hold(bytes.readableBytes) else { return failBusy() }
+        heldBytes += bytes.readableBytes
         body.append(contentsOf: bytes.readableBytesView)
+    }
+
+    private func releaseBytes() {
+        if heldBytes > 0 { server.release(heldBytes) }
+        heldBytes = 0
     }
 
     private func dispatch() {
@@ -356,6 +377,8 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         if state == .streaming {
             exchange?.channelWritabilityChanged(context.channel.isWritable, buffered: bufferedBytes)
+        } else if context.channel.isWritable {
+            drainWaiting()
         }
         context.fireChannelWritabilityChanged()
     }
@@ -378,6 +401,7 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
     private func complete(with buffer: ByteBuffer, closes: Bool) {
         guard let context else { return }
         exchange = nil
+        releaseBytes()
         guard closes || isShuttingDown else {
             if buffer.readableBytes > 0 { context.write(wrapOutboundOut(buffer), promise: nil) }
             flush()
@@ -409,7 +433,7 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
         setDeadline(.seconds(2))
     }
 
-    /// The request in hand was refused before its end.
+    /// The request in hand was refused before its end, or what follows it cannot be read.
     private var hasUnreadInput = false
 
     // MARK: refusing
@@ -417,6 +441,14 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
     private func failTooLarge() {
         fail(
             .tooLarge("Request entity too large: limit is \(limits.bodyBytes)"))
+    }
+
+    /// All connections together hold what they may.
+    private func failBusy() {
+        fail(
+            StatusError(
+                code: 429, reason: "TooManyRequests", message: "Too many requests, please try again later.",
+                details: ["retryAfterSeconds": 1]))
     }
 
     /// Answers with a Status and closes.
@@ -438,9 +470,10 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
         waiting = []
         let json = error.json.serialized()
         var buffer = context.channel.allocator.buffer(capacity: 512 + json.count)
+        var headers = [("Content-Type", "application/json")]
+        if let seconds = error.details["retryAfterSeconds"].int { headers.append(("Retry-After", String(seconds))) }
         ResponseHead.write(
-            status: error.code, headers: [("Content-Type", "application/json")], framing: .length(json.count),
-            closes: true, into: &buffer)
+            status: error.code, headers: headers, framing: .length(json.count), closes: true, into: &buffer)
         if head?.method != .HEAD { buffer.writeBytes(json) }
         complete(with: buffer, closes: true)
     }

@@ -4,6 +4,9 @@ import NIOCore
 public struct ServerLimits: Sendable {
     /// Bytes of one request's body; more is answered with 413. Kubernetes' own limit is 3 MiB.
     public var bodyBytes: Int = 3 << 20
+    /// Bytes of the bodies of all requests that have not been answered yet, of all connections together; more is
+    /// answered with 429.
+    public var allBodiesBytes: Int = 512 << 20
     /// Bytes of the request line and all headers together; more is answered with 431.
     public var headBytes: Int = 128 << 10
     /// Headers of one request.
