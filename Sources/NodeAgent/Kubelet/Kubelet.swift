@@ -14,6 +14,8 @@ public final class Kubelet: Sendable {
         var main: Task<Void, any Error>?
         var isUp = false
         var failure: (any Error)?
+        /// Watched for as long as this runs.
+        var manifests: ManifestFolder?
     }
 
     private let config: KubeletConfig
@@ -147,7 +149,28 @@ public final class Kubelet: Sendable {
     }
 
     private func main() async throws {
-        defer { state.withLock { $0.isUp = false } }
+        let result: Result<Void, any Error>
+        do {
+            try await begin()
+            state.withLock { $0.isUp = true }
+            log.info("the kubelet is up", metadata: ["node": "\(config.nodeName)", "api": "\(context.client != nil)"])
+            await work()
+            result = .success(())
+        } catch {
+            result = .failure(error)
+        }
+        state.withLock { $0.isUp = false }
+        workers.stop()
+        context.objects?.stop()
+        await server.shutdown()
+        await context.runtime.shutdown()
+        context.files.stop()
+        loop.stop()
+        try result.get()
+    }
+
+    /// Everything up to the point where pods are looked after.
+    private func begin() async throws {
         for folder in [context.paths.pods, context.paths.memoryVolumes, context.paths.podLogs, context.paths.containerLogs] {
             try FileTree.makeFolders(folder)
         }
@@ -159,19 +182,19 @@ public final class Kubelet: Sendable {
         takeKnownRange()
         sources.adopt(adopted)
         let (workers, sources) = (workers, sources)
-        let images = try inotify.watch(context.images.store.folder, .movedTo) { [keeper] _ in
+        _ = try inotify.watch(context.images.store.folder, .movedTo) { [keeper] _ in
             workers.broadcast(.imagesChanged)
             keeper?.wake()
         }
         let manifests = ManifestFolder(path: config.manifests, nodeName: config.nodeName, log: log)
         sources.manifestsChanged(try manifests.open(inotify) { sources.manifestsChanged($0) })
-        defer {
-            inotify.cancel(images)
-            manifests.close(inotify)
-        }
+        state.withLock { $0.manifests = manifests }
         try await listen()
-        state.withLock { $0.isUp = true }
-        log.info("the kubelet is up", metadata: ["node": "\(config.nodeName)", "api": "\(context.client != nil)"])
+    }
+
+    /// Runs until it is called off.
+    private func work() async {
+        let sources = sources
         await withTaskGroup(of: Void.self) { group in
             group.addTask { await self.forwardEvents() }
             group.addTask { await sources.run() }
@@ -183,12 +206,6 @@ public final class Kubelet: Sendable {
             }
             if let folder = config.imageDir { group.addTask { await self.importImages(folder) } }
         }
-        workers.stop()
-        context.objects?.stop()
-        await server.shutdown()
-        await context.runtime.shutdown()
-        context.files.stop()
-        loop.stop()
     }
 
     private func listen() async throws {

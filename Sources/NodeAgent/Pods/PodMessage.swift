@@ -18,6 +18,8 @@ enum PodMessage: Sendable {
     case imagesChanged
     /// Something else that its plan depends on: the network, the time.
     case wake
+    /// The kubelet ends; the pod goes on.
+    case halt
 
     // Answers.
     case sandboxCreated(Result<SandboxInfo, RuntimeError>)

@@ -8,6 +8,10 @@ struct PodReporter {
     /// long.
     static let patience: Duration = .milliseconds(200)
 
+    /// How long the place of a mirror that was deleted stays empty: `kubectl delete` waits to see that, and misses a moment
+    /// that is too short.
+    static let mirrorPause: Duration = .seconds(1)
+
     /// The status that the API has, as far as is known.
     private(set) var known: JSON
     private var revision: String
@@ -26,6 +30,8 @@ struct PodReporter {
     var isSending = false
     var isChangingMirror = false
     var isDeleting = false
+    /// Before that no other mirror is made.
+    private(set) var mirrorDueAt: Instant?
     /// The API has deleted the pod.
     var hasDeleted = false
     var backoff = Backoff(first: .milliseconds(200), limit: .seconds(10))
@@ -84,9 +90,10 @@ struct PodReporter {
     }
 
     /// What the API had in a static pod's place is gone; nil: there is nothing.
-    mutating func mirrorWent(uid: String?) {
+    mutating func mirrorWent(uid: String?, now: Instant) {
         hasSeenAPI = true
         guard uid == nil || mirror?.uid == uid else { return }
+        if mirror != nil { mirrorDueAt = now + Self.mirrorPause }
         mirror = nil
         known = .null
         ignored = nil

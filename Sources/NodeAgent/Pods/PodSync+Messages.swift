@@ -13,10 +13,11 @@ extension PodSync {
             } else {
                 reporter.isGone = true
                 reporter.retryAt = nil
-                leave(grace: last.graceSeconds, isInAPI: false)
+                // Nobody waits any more: it was forced. Programs get the moment that Kubernetes gives them.
+                leave(grace: min(last.graceSeconds, 2), isInAPI: false)
             }
         case .mirror(let mirror): reporter.sawMirror(mirror)
-        case .mirrorWent(let uid): reporter.mirrorWent(uid: uid)
+        case .mirrorWent(let uid): reporter.mirrorWent(uid: uid, now: now)
         case .exited(let id, let record): exited(id, record, now: now)
         case .sandboxDied(let reason): sandboxDied(reason, now: now)
         case .objectsChanged:
@@ -25,6 +26,7 @@ extension PodSync {
         case .imagesChanged:
             retryProblems { ["ErrImageNeverPull", "ErrImagePull", "ErrImageInspect", "ImageInspectError"].contains($0.reason) }
         case .wake: timerFired(now: now)
+        case .halt: isDone = true
         case .sandboxCreated(let result): sandboxCreated(result, now: now)
         case .sandboxRemoved(let result): sandboxRemoved(result, now: now)
         case .volumesPrepared(let result): volumesPrepared(result, now: now)

@@ -19,7 +19,7 @@ extension PodSync {
             guard retryAt <= now else { return wake(at: retryAt) }
             reporter.retryAt = nil
         }
-        if reporter.isStatic, reporter.hasSeenAPI, !isGone { keepMirror(client) }
+        if reporter.isStatic, reporter.hasSeenAPI, !isGone { keepMirror(client, now: now, wake: wake) }
         let isTold = sendStatus(client, isGone: isGone, now: now, wake: wake)
         guard isGone else { return }
         guard let leaving = state.leaving, leaving.isInAPI, !reporter.isGone else {
@@ -123,7 +123,7 @@ extension PodSync {
     // MARK: mirrors of static pods
 
     /// Sees to it that the API has a picture of the pod, and no other in its place.
-    private mutating func keepMirror(_ client: any APIClient) {
+    private mutating func keepMirror(_ client: any APIClient, now: Instant, wake: (Instant) -> Void) {
         guard !reporter.isChangingMirror else { return }
         if let mirror = reporter.mirror {
             let isOurs = mirror.annotations[Pod.configMirror] == pod.uid && !mirror.isDeleting
@@ -136,6 +136,7 @@ extension PodSync {
         let node = context.node.current.node
         // A mirror of a node that the API does not know would be collected as garbage.
         guard state.leaving == nil, !node.isNull else { return }
+        if let dueAt = reporter.mirrorDueAt, dueAt > now { return wake(dueAt) }
         reporter.isChangingMirror = true
         let (mailbox, mirror, namespace) = (mailbox, MirrorPod.make(of: pod, node: node), pod.namespace)
         Task {
@@ -162,7 +163,7 @@ extension PodSync {
     mutating func mirrorDeleted(_ uid: String, _ result: Result<Void, ReportError>, now: Instant) {
         reporter.isChangingMirror = false
         switch result {
-        case .success, .failure(.gone): reporter.mirrorWent(uid: uid)
+        case .success, .failure(.gone): reporter.mirrorWent(uid: uid, now: now)
         case .failure(.refused(let message)), .failure(.unreachable(let message)): postpone(message, now: now)
         }
     }

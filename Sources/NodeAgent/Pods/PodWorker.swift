@@ -47,6 +47,7 @@ final class PodWorker: Sendable {
         var messages: [PodMessage] = [.wake]
         while true {
             for message in messages { sync.apply(message) }
+            if sync.isDone { break }
             let start = ContinuousClock.now
             sync.advance()
             context.metrics.workerPass(took: ContinuousClock.now - start)

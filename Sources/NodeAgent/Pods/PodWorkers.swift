@@ -84,9 +84,11 @@ final class PodWorkers: Sendable {
 
     /// Lets go of all pods; they keep running.
     func stop() {
-        state.withLock { state in
+        let workers = state.withLock { state in
             state.isStopped = true
             state.waiting = [:]
+            return Array(state.workers.values)
         }
+        for worker in workers { worker.send(.halt) }
     }
 }

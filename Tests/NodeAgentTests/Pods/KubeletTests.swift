@@ -6,7 +6,7 @@ import Transport
 
 @testable import NodeAgent
 
-/// The kubelet as a whole, over a runtime and an API that are not real. Nothing here waits for time to pass.
+/// The kubelet as a whole, over a runtime and an API that are not real.
 @Suite struct KubeletTests {
     /// A kubelet that runs, with what belongs to it.
     private final class Node: Sendable {
@@ -302,7 +302,7 @@ import Transport
         let runtime = FakeRuntime(recovered: [left(try Sample.plainPod(), .running)])
         let node = try Node(api: api, runtime: runtime)
         while !runtime.calls.contains("remove web") { await Task.yield() }
-        #expect(runtime.calls == ["stop ? 30", "remove web"])
+        #expect(runtime.calls == ["stop ? 2", "remove web"])
         await node.stop()
     }
 
