@@ -314,8 +314,27 @@ struct JSONParser: ~Copyable {
     private func hash(_ start: Int, _ count: Int) -> UInt64 { InternedNames.hash(base + start, count) }
 
     @inline(__always)
+    private func isASCII(_ start: Int, _ count: Int) -> Bool {
+        var tops: UInt64 = 0
+        var offset = start
+        let end = start &+ count
+        while offset &+ 8 <= end {
+            tops |= load64(offset)
+            offset &+= 8
+        }
+        while offset < end {
+            tops |= UInt64(base[offset])
+            offset &+= 1
+        }
+        return tops & 0x8080_8080_8080_8080 == 0
+    }
+
+    @inline(__always)
     private func makeString(_ start: Int, _ count: Int) throws(JSONError) -> String {
         let bytes = UnsafeBufferPointer(start: base + start, count: count)
+        // Most text is ASCII, which decoding can't change. The validating initializer is generic at run time and would
+        // take half of all parsing.
+        if isASCII(start, count) { return String(decoding: bytes, as: UTF8.self) }
         guard let string = String(validating: bytes, as: UTF8.self) else { throw invalidUTF8(start, count) }
         return string
     }

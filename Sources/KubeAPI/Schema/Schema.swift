@@ -110,8 +110,8 @@ public final class Schema: Sendable {
     /// Values of the type are owned and replaced at once by server-side apply, wherever they are.
     public let isAtomic: Bool
     private let lines: Range<Int>
-    private let loaded = AtomicLazyReference<Contents>()
-    private let plan = AtomicLazyReference<DefaultsPlan>()
+    private let loaded = OnceReference<Contents>()
+    private let plan = OnceReference<DefaultsPlan>()
 
     /// A type whose fields stand in these bytes of `SchemaData`.
     init(typeName: String, isAtomic: Bool, lines: Range<Int>) {
