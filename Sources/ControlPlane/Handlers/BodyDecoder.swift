@@ -41,20 +41,23 @@ struct BodyDecoder {
     /// Reads the body and checks it: its kind, the types of its values, its fields. `takesAnyVersion` is for kinds that
     /// are registered in every group.
     func decode(_ request: ServerRequest, takesAnyVersion: Bool = false) throws(StatusError) -> Decoded {
-        var duplicates: [String] = []
-        var object = try tree(request, &duplicates)
+        var twice: [String] = []
+        var object = try tree(request, &twice)
         if takesAnyVersion, object["apiVersion"].string != nil { object["apiVersion"] = .string(apiVersion) }
         try identify(&object)
         let unknown = schema.prune(&object)
         if let error = schema.typeErrors(object, limit: 1).first { throw cannotHandle(object, error) }
         schema.normalize(&object)
-        return Decoded(object: object, problems: Self.problems(unknown: unknown, duplicates: duplicates))
+        return Decoded(object: object, problems: Self.problems(unknown: unknown, twice: twice))
     }
 
-    static func problems(unknown: [String], duplicates: [String]) -> [String] {
-        if unknown.isEmpty && duplicates.isEmpty { return [] }
-        return unknown.map { "unknown field \"\($0)\"" } + duplicates.map { "duplicate field \"\($0)\"" }
+    /// `twice`: what is said of names that come twice, ready.
+    static func problems(unknown: [String], twice: [String]) -> [String] {
+        if unknown.isEmpty && twice.isEmpty { return [] }
+        return unknown.map { "unknown field \"\($0)\"" } + twice
     }
+
+    static func duplicateField(_ path: String) -> String { "duplicate field \"\(path)\"" }
 
     /// What follows from the problems: an error, or the headers that warn of them.
     func judge(_ decoded: Decoded, _ validation: FieldValidation) throws(StatusError) -> [(String, String)] {
@@ -70,8 +73,9 @@ struct BodyDecoder {
 
     // MARK: - Formats
 
-    private func tree(_ request: ServerRequest, _ duplicates: inout [String]) throws(StatusError) -> JSON {
+    private func tree(_ request: ServerRequest, _ twice: inout [String]) throws(StatusError) -> JSON {
         let body = request.body
+        var duplicates: [String] = []
         // The common case without taking the header apart.
         switch request.contentType == Exchange.json ? Exchange.json : MediaType(request.contentType).type {
         case Exchange.json, "":
@@ -81,11 +85,14 @@ struct BodyDecoder {
             } catch {
                 throw unrecognized("couldn't get version/kind; json parse error: \(error.message)", body)
             }
+            twice = duplicates.map(Self.duplicateField)
             return try checkIsObject(value, body)
         case "application/yaml":
             let documents: [JSON]
             do throws(YAMLError) {
-                documents = try YAML.parse(body)
+                documents = try YAML.parse(body, duplicates: &duplicates)
+                // As Go's yaml puts them, in one.
+                if !duplicates.isEmpty { twice = ["yaml: unmarshal errors:\n  " + duplicates.joined(separator: "\n  ")] }
             } catch {
                 throw unrecognized("error converting YAML to JSON: \(error)", body)
             }

@@ -113,6 +113,17 @@ import Testing
         #expect(try await server.get("\(services)/s").status == 404)
     }
 
+    @Test func strictNamesWhatIsTwiceInYAML() async throws {
+        let text = "metadata: {name: x}\ndata:\n  a: \"1\"\n  a: \"2\"\n"
+        let answer = try await post(text, type: "application/yaml", path: "\(path)?fieldValidation=Strict")
+        #expect(answer.status == 400)
+        #expect(
+            answer.json["message"].stringValue.hasSuffix(
+                "strict decoding error: yaml: unmarshal errors:\n  line 4: key \"a\" already set in map"))
+        // The last one counts otherwise.
+        #expect(try await post(text, type: "application/yaml").json["data"] == ["a": "2"])
+    }
+
     @Test(arguments: ["?fieldValidation=Warn", ""])
     func warnSaysSoInHeaders(query: String) async throws {
         let answer = try await post(odd, path: services + query)
