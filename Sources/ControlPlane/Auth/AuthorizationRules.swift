@@ -103,7 +103,8 @@ enum AuthorizationRules {
             .user(UserInfo.proxy.name),
             [
                 events,
-                Rule(verbs: read, resources: ["nodes", "services", "endpoints"]),
+                // Pods, unlike Kubernetes' proxy: host ports are rules of ours, too.
+                Rule(verbs: read, resources: ["nodes", "services", "endpoints", "pods"]),
                 Rule(verbs: read, groups: ["discovery.k8s.io"], resources: ["endpointslices"]),
             ]
         ),
