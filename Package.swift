@@ -95,8 +95,9 @@ let package = Package(
         .executableTarget(
             name: "swiftlet",
             dependencies: [
-                "KubeAPI", "Kernel", "Transport", "ControlPlane", "NodeAgent", "ProxyDataPath",
+                "KubeAPI", "Kernel", "Transport", "ControlPlane", "NodeAgent", "ProxyDataPath", "CLinux", "CPodInit",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
             ],
             swiftSettings: strict),

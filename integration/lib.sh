@@ -81,11 +81,7 @@ node_up() {
 on() { nsenter --net="/run/netns/$NETNS" "$@"; }
 outside() { nsenter --net="/run/netns/$NETNS-out" "$@"; }
 k() { on "$KUBECTL" "$@"; }
-swiftlet() {
-    local verb=$1
-    shift
-    on "$SWIFTLET" "$verb" --root "$ROOT" "$@"
-}
+swiftlet() { on "$SWIFTLET" "$@" --root "$ROOT"; }
 
 DAEMON=
 # daemon_start [FLAGS...]: starts `swiftlet up` and waits until it is ready.
@@ -118,7 +114,7 @@ demo_image() {
 
 # --- what we leave in the kernel. The tag comes from the root, so only our own things are counted.
 tag() { "$SWIFTLET" version --root "$ROOT" --output json | jq -r .tag; }
-count_links() { ip -n "$NETNS" -o link | grep -c 'swl' || true; }
+count_links() { ip -n "$NETNS" -o link | grep -c ': swl' || true; }
 count_mounts() { grep -c "$ROOT" /proc/self/mountinfo || true; }
 count_cgroups() { find /sys/fs/cgroup -type d -path "*swiftlet-$(tag)*" 2>/dev/null | wc -l; }
 count_podinits() { pgrep -cx podinit -f 2>/dev/null || true; }

@@ -128,9 +128,14 @@ public final class Informer: Sendable {
                 return
             } catch {
                 if Task.isCancelled { return }
-                if let status = error as? StatusError, status.isExpired { revision = nil }
+                let status = error as? StatusError
+                if let status, status.isExpired { revision = nil }
                 if backoff.attempts == 0 {
-                    log.debug("watch ended", metadata: ["resource": "\(resource)", "err": "\(error)"])
+                    // What is refused stays refused until somebody mends it; a lost connection mends itself.
+                    let isRefused = status.map { !$0.isExpired && $0.code < 500 } ?? false
+                    log.log(
+                        level: isRefused ? .warning : .debug, "watch ended",
+                        metadata: ["resource": "\(resource)", "err": "\(error)"])
                 }
                 try? await Task.sleep(for: backoff.next())  // cancellation is seen by the loop's condition
             }

@@ -3,13 +3,14 @@ import KubeAPI
 extension Kubeconfig {
     /// Reads YAML (or JSON). Relative paths in it begin at `directory`.
     public static func parse(_ bytes: [UInt8], directory: String = ".") throws -> Kubeconfig {
-        let document: JSON
+        let documents: [JSON]
         do {
-            document = try JSON.parse(bytes)
+            documents = try YAML.parse(bytes)
         } catch {
             throw Invalid("kubeconfig cannot be parsed: \(error)")
         }
-        return try Kubeconfig(document: document, directory: directory)
+        guard documents.count <= 1 else { throw Invalid("kubeconfig has more than one document") }
+        return try Kubeconfig(document: documents.first ?? .emptyObject, directory: directory)
     }
 
     public static func load(_ path: String) throws -> Kubeconfig {
@@ -21,7 +22,8 @@ extension Kubeconfig {
         }
     }
 
-    public func serialized() -> [UInt8] { document.serialized() + [UInt8(ascii: "\n")] }
+    /// As YAML, the form in which people read and edit these files.
+    public func serialized() -> [UInt8] { Array(YAML.serialize(document).utf8) }
 
     /// Merges this one into the file at `path`, which is made where it is missing. Readable by its owner alone.
     public func merge(intoFile path: String) throws {

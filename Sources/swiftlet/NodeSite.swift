@@ -1,0 +1,69 @@
+import Glibc
+import KubeAPI
+import Kernel
+import Logging
+import NodeAgent
+import ProxyDataPath
+import Transport
+
+/// Where a node stands: its name, address and ranges, with the claim on the latter.
+final class NodeSite: Sendable {
+    let nodeName: String
+    let address: IPAddress
+    let clusterRange: CIDR
+    let serviceRange: CIDR
+    /// This node's pods, where it is not the API's to say.
+    let podRange: CIDR?
+    private let paths: Paths
+    private let claim: RangeClaim
+
+    /// Claims the ranges and finds, or makes, the node's address.
+    init(ground: Ground, node: NodeOptions, serviceRange: CIDR) throws {
+        paths = ground.paths
+        nodeName = node.resolvedNodeName
+        clusterRange = try Self.range(node.clusterCidr, "cluster-cidr")
+        podRange = try node.podCidr.map { try Self.range($0, "pod-cidr") }
+        self.serviceRange = serviceRange
+        guard !serviceRange.overlaps(clusterRange) else {
+            throw CommandError(
+                "cannot start: the service range \(serviceRange) overlaps the pod range \(clusterRange); choose others by "
+                    + "--service-cidr and --cluster-cidr")
+        }
+        claim = try RangeClaim(
+            tag: paths.tag, ranges: [clusterRange, serviceRange] + [podRange].compactMap(\.self))
+        do {
+            address = try NodeAddress.resolve(
+                given: node.nodeIp, podRange: podRange ?? clusterRange, record: paths.nodeAddress)
+        } catch let error as KernelError {
+            throw CommandError("cannot find the node's address: \(error)")
+        }
+    }
+
+    static func range(_ text: String, _ flag: String) throws -> CIDR {
+        // Checked when the flags were parsed; a config file may still say anything.
+        guard let range = CIDR(text) else { throw CommandError("--\(flag) \(text): it must be an address range") }
+        return range
+    }
+
+    /// The node agent, not running yet. Without a client it runs static pods alone.
+    func kubelet(
+        node: NodeOptions, client: (any APIClient)?, tls: ServerTLS?, loops: EventLoops, log: Logger
+    ) throws -> Kubelet {
+        let config = KubeletConfig(
+            nodeName: nodeName, nodeIPs: [address], dataDir: paths.dataDir, runDir: paths.runDir, logDir: paths.logDir,
+            manifests: paths.manifests, imageDir: node.imageDir, podCIDR: podRange, maxPods: node.maxPods,
+            clusterCIDR: clusterRange, serviceCIDR: serviceRange, port: node.kubeletPort, tls: tls)
+        let runtime = try PodRuntime(config: paths.runtimeConfig(podRange: podRange, nodeIP: address), log: log)
+        return try Kubelet(
+            config: config, client: client, runtime: runtime, images: ImageStore(folder: paths.images), loops: loops,
+            log: log)
+    }
+
+    /// The service proxy, not running yet. Without a client it knows no services.
+    func proxy(mode: String, nodePorts: ClosedRange<Int>?, client: (any APIClient)?, log: Logger) throws -> ServiceProxy {
+        let config = ProxyConfig(
+            mode: ProxyConfig.Mode(rawValue: mode) ?? .auto, tag: paths.tag, nodeName: nodeName, nodeIP: address,
+            clusterCIDR: podRange ?? clusterRange, serviceCIDR: serviceRange, nodePorts: nodePorts ?? 30_000...32_767)
+        return try ServiceProxy(config: config, client: client, log: log)
+    }
+}

@@ -1,0 +1,70 @@
+import Crypto
+import Glibc
+import KubeAPI
+import NodeAgent
+
+/// Where everything lies, after `--root` (design.md, "Names that users see").
+struct Paths: Sendable {
+    /// The root that prefixes all paths, absolute, without a slash at its end; empty for `/`.
+    let root: String
+    let dataDir: String
+    let runDir: String
+    let logDir: String
+    let manifests: String
+    let configFile: String
+
+    init(root: String, dataDir: String?, runDir: String?, manifests: String?, configFile: String?) {
+        let root = Self.absolute(root)
+        self.root = root
+        self.dataDir = root + (dataDir ?? "/var/lib/swiftlet")
+        self.runDir = root + (runDir ?? "/run/swiftlet")
+        self.logDir = root + "/var/log"
+        self.manifests = root + (manifests ?? "/etc/swiftlet/manifests")
+        self.configFile = root + (configFile ?? "/etc/swiftlet/config.yaml")
+    }
+
+    /// What names our kernel objects: `0000` for the root `/`, else four base32 letters of its path's SHA-256.
+    var tag: String {
+        guard !root.isEmpty else { return "0000" }
+        let alphabet = Array("abcdefghijklmnopqrstuvwxyz234567")
+        let digest = Array(SHA256.hash(data: Array(Self.resolved(root).utf8)))
+        let bits = digest.prefix(3).reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+        return String((0..<4).map { alphabet[Int(bits >> (19 - 5 * UInt32($0))) & 31] })
+    }
+
+    var adminKubeconfig: String { dataDir + "/admin.kubeconfig" }
+    var pidFile: String { runDir + "/swiftlet.pid" }
+    /// The address that this node was given on lo, for want of another.
+    var nodeAddress: String { runDir + "/node-address" }
+    /// The image store.
+    var images: String { dataDir + "/images" }
+    /// The embedded store.
+    var store: String { dataDir + "/store.db" }
+    /// Where the daemons write their logs when something else starts them (`/logs/` shows it).
+    var daemonLogs: String { logDir + "/swiftlet" }
+    var kubeletSocket: String { runDir + "/kubelet.sock" }
+
+    /// What the pods' runtime needs of all this.
+    func runtimeConfig(podRange: CIDR? = nil, nodeIP: IPAddress? = nil) -> RuntimeConfig {
+        RuntimeConfig(dataDir: dataDir, runDir: runDir, tag: tag, podCIDR: podRange, nodeIP: nodeIP)
+    }
+
+    private static func absolute(_ path: String) -> String {
+        var path = path
+        if !path.hasPrefix("/") {
+            var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
+            if getcwd(&buffer, buffer.count) != nil {
+                path = String(decoding: buffer.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self) + "/" + path
+            }
+        }
+        while path.hasSuffix("/") { path.removeLast() }
+        return path
+    }
+
+    /// Follows symbolic links, so that two spellings of one root have one tag; the path itself where it is not there yet.
+    private static func resolved(_ path: String) -> String {
+        guard let real = realpath(path, nil) else { return path }
+        defer { free(real) }
+        return String(cString: real)
+    }
+}

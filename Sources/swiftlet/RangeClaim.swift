@@ -1,0 +1,32 @@
+import KubeAPI
+import Kernel
+
+/// Refuses to start beside another daemon of the same network namespace that uses addresses of ours: two of them would
+/// answer each other's pods and services.
+struct RangeClaim: ~Copyable {
+    private static let prefix = "swiftlet-ranges"
+    private let claim: NamespaceClaim
+
+    /// - Parameter ranges: what this daemon gives addresses from: the pod and service ranges.
+    /// - Throws: `CommandError` naming both ranges and the other daemon's tag.
+    init(tag: String, ranges: [CIDR]) throws {
+        do {
+            for text in try NamespaceClaim.all(prefix: Self.prefix) { try Self.check(text, tag: tag, ranges) }
+            claim = try NamespaceClaim(
+                prefix: Self.prefix, ([tag] + ranges.map(\.description)).joined(separator: " "))
+        } catch let error as KernelError {
+            throw CommandError("cannot claim the node's address ranges: \(error)")
+        }
+    }
+
+    private static func check(_ claim: String, tag: String, _ ranges: [CIDR]) throws(CommandError) {
+        let parts = claim.split(separator: " ").map(String.init)
+        guard let other = parts.first, other != tag else { return }
+        for taken in parts.dropFirst().compactMap({ CIDR($0) }) {
+            guard let range = ranges.first(where: { $0.overlaps(taken) }) else { continue }
+            throw CommandError(
+                "cannot start: the range \(range) overlaps \(taken) of another daemon (tag \(other)) in this network "
+                    + "namespace; choose other ranges by --cluster-cidr and --service-cidr")
+        }
+    }
+}

@@ -1,0 +1,69 @@
+import ArgumentParser
+import Glibc
+import KubeAPI
+
+/// The binary: one sub-command per component and per task.
+@main
+struct Swiftlet: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "swiftlet",
+        abstract: "A Kubernetes in one binary: API server, scheduler, controllers, node agent and service proxy.",
+        version: KubernetesVersion.gitVersion,
+        subcommands: [
+            UpCommand.self, KubeletCommand.self, CheckCommand.self, KubeconfigCommand.self, ImageCommand.self,
+            PsCommand.self, ResetCommand.self, VersionCommand.self,
+        ])
+
+    /// Parses the command line after the settings of the config file, runs, and turns an error into one line and a
+    /// status.
+    static func main() async {
+        do {
+            var command = try parseAsRoot(try argumentsWithConfig())
+            if var asynchronous = command as? any AsyncParsableCommand {
+                try await asynchronous.run()
+            } else {
+                try command.run()
+            }
+        } catch let error as CommandError {
+            write("error: \(error)\n", to: STDERR_FILENO)
+            Glibc.exit(1)
+        } catch {
+            exit(withError: error)
+        }
+    }
+
+    /// The process's arguments; for the daemons, the config file's settings are put before the flags, so that flags win.
+    private static func argumentsWithConfig() throws -> [String] {
+        let arguments = Array(CommandLine.arguments.dropFirst())
+        guard let verb = arguments.first, ["up", "kubelet"].contains(verb), !arguments.contains("--help") else {
+            return arguments
+        }
+        let given = value(of: "--config", in: arguments)
+        let paths = Paths(
+            root: value(of: "--root", in: arguments) ?? "/", dataDir: nil, runDir: nil, manifests: nil,
+            configFile: given)
+        let settings = try ConfigFile.arguments(path: paths.configFile, isRequired: given != nil)
+        return [verb] + settings + arguments.dropFirst()
+    }
+
+    private static func value(of flag: String, in arguments: [String]) -> String? {
+        for (position, argument) in arguments.enumerated() {
+            if argument == flag { return arguments.dropFirst(position + 1).first }
+            if argument.hasPrefix(flag + "=") { return String(argument.dropFirst(flag.count + 1)) }
+        }
+        return nil
+    }
+
+    static func write(_ text: String, to descriptor: Int32) {
+        let bytes = Array(text.utf8)
+        var sent = 0
+        while sent < bytes.count {
+            let count = bytes[sent...].withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
+            if count <= 0 { return }  // a closed pipe: nobody reads on
+            sent += count
+        }
+    }
+}
+
+/// Prints to standard output.
+func printOut(_ text: String) { Swiftlet.write(text + "\n", to: STDOUT_FILENO) }
