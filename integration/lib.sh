@@ -108,8 +108,10 @@ daemon_stop() {
 }
 
 # --- images
+# The demo's image with the tests' helper in it.
 demo_image() {
-    "$REPO/demo/make-image" "$WORK/demo.tar" && swiftlet image import "$WORK/demo.tar" >/dev/null
+    musl-gcc -static -Os -Wall -Werror -s -o "$WORK/helper" "$REPO/integration/helper.c" &&
+        "$REPO/demo/make-image" "$WORK/demo.tar" "$WORK/helper" && swiftlet image import "$WORK/demo.tar" >/dev/null
 }
 
 # --- what we leave in the kernel. The tag comes from the root, so only our own things are counted.
