@@ -12,11 +12,16 @@ import Testing
     /// nothing that follows on the connection is served.
     @Test(arguments: [
         "Content-Length: 3\r\nTransfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 3",
-        "Content-Length: 3\r\nContent-Length: 4", "Content-Length: 3\r\nContent-Length: 3", "Content-Length: 3, 4", "Content-Length: 3,3",
-        "Content-Length: +3", "Content-Length: 0x3", "Content-Length: 3 3", "Content-Length: ", "Content-Length: 3\u{b}",
-        "Transfer-Encoding: identity", "Transfer-Encoding: chunked, identity", "Transfer-Encoding: gzip", "Transfer-Encoding: xchunked",
-        "Transfer-Encoding: \u{b}chunked", "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity", "Transfer-Encoding : chunked",
-        "Transfer-Encoding\u{b}: chunked", "Content-Length : 3", " Content-Length: 3", "X: a\r\n Transfer-Encoding: chunked", "X: a\rTransfer-Encoding: chunked",
+        "Content-Length: 3\r\nContent-Length: 4", "Content-Length: 3\r\nContent-Length: 3", "Content-Length: 3, 4",
+        "Content-Length: 3,3",
+        "Content-Length: +3", "Content-Length: 0x3", "Content-Length: 3 3", "Content-Length: ",
+        "Content-Length: 3\u{b}",
+        "Transfer-Encoding: identity", "Transfer-Encoding: chunked, identity", "Transfer-Encoding: gzip",
+        "Transfer-Encoding: xchunked",
+        "Transfer-Encoding: \u{b}chunked", "Transfer-Encoding: chunked\r\nTransfer-Encoding: identity",
+        "Transfer-Encoding : chunked",
+        "Transfer-Encoding\u{b}: chunked", "Content-Length : 3", " Content-Length: 3",
+        "X: a\r\n Transfer-Encoding: chunked", "X: a\rTransfer-Encoding: chunked",
         "X: a\nTransfer-Encoding: chunked", "X:\0a", "Foo Bar: a", "Transfer-Encoding", ": a", "X\u{e9}: a",
     ])
     func refusesAmbiguousFraming(header: String) async throws {
@@ -35,7 +40,8 @@ import Testing
     }
 
     @Test(arguments: [
-        "3;ext=\r\nabc\r\n0\r\n\r\n", "-1\r\nabc\r\n0\r\n\r\n", "g\r\nabc\r\n0\r\n\r\n", "3\nabc\n0\n\n", "3\r\nabcd\r\n0\r\n\r\n", " 3\r\nabc\r\n0\r\n\r\n",
+        "3;ext=\r\nabc\r\n0\r\n\r\n", "-1\r\nabc\r\n0\r\n\r\n", "g\r\nabc\r\n0\r\n\r\n", "3\nabc\n0\n\n",
+        "3\r\nabcd\r\n0\r\n\r\n", " 3\r\nabc\r\n0\r\n\r\n",
         "ffffffffffffffffff\r\nabc\r\n0\r\n\r\n", "0x3\r\nabc\r\n0\r\n\r\n", "3\r\nabc0\r\n\r\n",
     ])
     func refusesBadChunks(body: String) async throws {
@@ -46,7 +52,8 @@ import Testing
         }
         try await withServer(handler) { port, _, _ in
             let connection = try RawConnection(port: port)
-            connection.send("POST /first HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n\(body)\(Self.victim)")
+            connection.send(
+                "POST /first HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n\(body)\(Self.victim)")
             _ = try await connection.read(until: "\r\n\r\n")
             // Either the whole is refused, or both requests are what they say (an extension of a chunk is legal).
             #expect(served.value == [] || served.value.first == "/first abc", "\(served.value)")
@@ -55,7 +62,10 @@ import Testing
 
     /// A request that asks for another protocol ends HTTP on its connection where it is granted; nobody grants it here,
     /// and what follows is served as if it had not been asked.
-    @Test(arguments: ["Upgrade: websocket\r\nConnection: Upgrade", "Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: x"])
+    @Test(arguments: [
+        "Upgrade: websocket\r\nConnection: Upgrade",
+        "Upgrade: h2c\r\nConnection: Upgrade, HTTP2-Settings\r\nHTTP2-Settings: x",
+    ])
     func goesOnAfterAnUpgradeThatIsNotGranted(header: String) async throws {
         try await withServer { port, _, _ in
             let connection = try RawConnection(port: port)
@@ -154,13 +164,16 @@ import Testing
         try await withServer(limits: limits) { port, server, _ in
             for _ in 0..<5 {
                 var gone: RawConnection? = try RawConnection(port: port)
-                gone?.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n\(String(repeating: "x", count: 900_000))")
+                gone?.send(
+                    "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1000000\r\n\r\n\(String(repeating: "x", count: 900_000))"
+                )
                 #expect(try await eventually { server.connectionCount == 1 })
                 gone = nil
                 #expect(try await eventually { server.connectionCount == 0 })
             }
             let late = try RawConnection(port: port)
-            late.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 900000\r\n\r\n\(String(repeating: "x", count: 900_000))")
+            late.send(
+                "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 900000\r\n\r\n\(String(repeating: "x", count: 900_000))")
             #expect(try await late.read(until: "\r\n\r\n").hasPrefix("HTTP/1.1 200 "))
         }
     }

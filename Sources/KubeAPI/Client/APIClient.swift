@@ -106,7 +106,9 @@ public struct ListOptions: Sendable {
 
 /// One event of a watch.
 public struct WatchEvent: Sendable {
-    public enum Kind: String, Sendable { case added = "ADDED", modified = "MODIFIED", deleted = "DELETED", bookmark = "BOOKMARK", error = "ERROR" }
+    public enum Kind: String, Sendable {
+        case added = "ADDED", modified = "MODIFIED", deleted = "DELETED", bookmark = "BOOKMARK", error = "ERROR"
+    }
     public let kind: Kind
     public let object: JSON
     public init(kind: Kind, object: JSON) {

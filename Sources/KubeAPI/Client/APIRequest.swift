@@ -1,6 +1,9 @@
 /// One request to the API server, as it would stand on the wire, whatever carries it (HTTPS or a call in process).
 public struct APIRequest: Sendable {
-    public enum Method: String, Sendable { case get = "GET", put = "PUT", post = "POST", patch = "PATCH", delete = "DELETE", head = "HEAD", options = "OPTIONS" }
+    public enum Method: String, Sendable {
+        case get = "GET", put = "PUT", post = "POST", patch = "PATCH", delete = "DELETE", head = "HEAD", options =
+            "OPTIONS"
+    }
 
     public var method: Method
     /// The decoded path, without query: `/api/v1/namespaces/default/pods/web-1`.

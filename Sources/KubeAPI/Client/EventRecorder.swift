@@ -88,7 +88,9 @@ public final class EventRecorder: Sendable {
                 continue
             }
             state.withLock { state in
-                if state.queue.first?.key == next.key, state.queue.first?.time == next.time { state.queue.removeFirst() }
+                if state.queue.first?.key == next.key, state.queue.first?.time == next.time {
+                    state.queue.removeFirst()
+                }
             }
         }
     }

@@ -29,7 +29,8 @@ public struct StatusError: Error, Sendable, CustomStringConvertible {
     /// The Status object.
     public var json: JSON {
         [
-            "kind": "Status", "apiVersion": "v1", "metadata": metadata, "status": "Failure", "message": .string(message),
+            "kind": "Status", "apiVersion": "v1", "metadata": metadata, "status": "Failure",
+            "message": .string(message),
             "reason": reason.isEmpty ? .null : .string(reason), "details": details, "code": .int(Int64(code)),
         ]
     }
@@ -93,7 +94,9 @@ extension StatusError {
         StatusError(code: 400, reason: "BadRequest", message: message)
     }
 
-    public static func methodNotAllowed(_ message: String = "the server does not allow this method on the requested resource")
+    public static func methodNotAllowed(
+        _ message: String = "the server does not allow this method on the requested resource"
+    )
         -> StatusError
     {
         StatusError(code: 405, reason: "MethodNotAllowed", message: message)
@@ -129,7 +132,10 @@ extension StatusError {
                 "name": .string(name), "group": group.isEmpty ? .null : .string(group), "kind": .string(kind),
                 "causes": .array(
                     causes.map {
-                        ["reason": .string($0.reason.rawValue), "message": .string($0.body), "field": .string($0.field)]
+                        [
+                            "reason": .string($0.reason.rawValue), "message": .string($0.body),
+                            "field": .string($0.field),
+                        ]
                     }),
             ])
     }

@@ -89,7 +89,8 @@ public enum Discovery {
         return [
             "resource": .string(type.path.resource),
             "responseKind": [
-                "group": .string(type.path.group), "version": .string(type.path.version), "kind": .string(type.path.kind),
+                "group": .string(type.path.group), "version": .string(type.path.version),
+                "kind": .string(type.path.kind),
             ],
             "scope": type.path.isNamespaced ? "Namespaced" : "Cluster", "singularResource": .string(type.singular),
             "verbs": JSON(type.verbs), "shortNames": type.shortNames.isEmpty ? .null : JSON(type.shortNames),

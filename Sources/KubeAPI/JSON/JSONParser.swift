@@ -468,7 +468,9 @@ struct JSONParser: ~Copyable {
         }
         if isInteger {
             if !isNegative, magnitude <= UInt64(Int64.max) { return .int(Int64(magnitude)) }
-            if isNegative, magnitude <= UInt64(Int64.max) &+ 1 { return .int(Int64(truncatingIfNeeded: 0 &- magnitude)) }
+            if isNegative, magnitude <= UInt64(Int64.max) &+ 1 {
+                return .int(Int64(truncatingIfNeeded: 0 &- magnitude))
+            }
         }
         let text = String(decoding: UnsafeBufferPointer(start: base + start, count: position &- start), as: UTF8.self)
         guard let value = Double(text), value.isFinite else {

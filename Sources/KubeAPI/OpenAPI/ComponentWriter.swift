@@ -42,25 +42,29 @@ struct ComponentWriter {
     mutating func addList(of type: ResourceType) {
         let name = Self.name(type.schema.typeName)
         add(SchemaTable.shared["meta/v1.ListMeta"])
-        finished.append((
-            name + "List",
-            [
-                "type": "object", "description": .string("A list of \(type.path.kind) objects."), "required": ["items"],
-                "properties": [
-                    "apiVersion": ["type": "string", "description": .string(Descriptions.field("List", "apiVersion"))],
-                    "items": [
-                        "type": "array", "description": "The objects.",
-                        "items": ["allOf": [Self.reference(name)], "default": .emptyObject],
+        finished.append(
+            (
+                name + "List",
+                [
+                    "type": "object", "description": .string("A list of \(type.path.kind) objects."),
+                    "required": ["items"],
+                    "properties": [
+                        "apiVersion": [
+                            "type": "string", "description": .string(Descriptions.field("List", "apiVersion")),
+                        ],
+                        "items": [
+                            "type": "array", "description": "The objects.",
+                            "items": ["allOf": [Self.reference(name)], "default": .emptyObject],
+                        ],
+                        "kind": ["type": "string", "description": .string(Descriptions.field("List", "kind"))],
+                        "metadata": [
+                            "allOf": [Self.reference(Self.name("meta/v1.ListMeta"))], "default": .emptyObject,
+                            "description": "The version of the list, and how to go on with it.",
+                        ],
                     ],
-                    "kind": ["type": "string", "description": .string(Descriptions.field("List", "kind"))],
-                    "metadata": [
-                        "allOf": [Self.reference(Self.name("meta/v1.ListMeta"))], "default": .emptyObject,
-                        "description": "The version of the list, and how to go on with it.",
-                    ],
-                ],
-                "x-kubernetes-group-version-kind": [Self.kind(type.path, suffix: "List")],
-            ]
-        ))
+                    "x-kubernetes-group-version-kind": [Self.kind(type.path, suffix: "List")],
+                ]
+            ))
     }
 
     static func kind(_ path: ResourcePath, suffix: String = "") -> JSON {
@@ -83,7 +87,8 @@ struct ComponentWriter {
             properties[field.name] = property(field, in: schema)
         }
         var body: JSON = [
-            "type": "object", "description": .string(Descriptions.type(schema.goName)), "properties": .object(properties),
+            "type": "object", "description": .string(Descriptions.type(schema.goName)),
+            "properties": .object(properties),
         ]
         let required = schema.fields.filter(\.isRequired).map(\.name)
         if !required.isEmpty { body["required"] = JSON(required) }
@@ -170,7 +175,8 @@ private enum WellKnownComponent: String, CaseIterable {
                 "oneOf": [["type": "string"], ["type": "number"]],
             ]
         case .time: ["description": "A time, in seconds (RFC 3339).", "type": "string", "format": "date-time"]
-        case .microTime: ["description": "A time, in microseconds (RFC 3339).", "type": "string", "format": "date-time"]
+        case .microTime:
+            ["description": "A time, in microseconds (RFC 3339).", "type": "string", "format": "date-time"]
         case .intOrString:
             [
                 "description": "A number or a text.", "format": "int-or-string",

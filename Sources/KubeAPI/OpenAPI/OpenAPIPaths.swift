@@ -25,8 +25,11 @@ struct OpenAPIPaths {
             schemaName: ComponentWriter.name(type.schema.typeName))
         let collection = path.path(namespace: path.isNamespaced ? "{namespace}" : nil)
         let scope = path.isNamespaced ? ["namespace"] : []
-        if path.isNamespaced, type.verbs.contains("list") { paths[path.path()] = item(own, ["list"], in: [], suffix: "ForAllNamespaces") }
-        paths[collection] = item(own, type.verbs.filter { ["list", "create", "deletecollection"].contains($0) }, in: scope)
+        if path.isNamespaced, type.verbs.contains("list") {
+            paths[path.path()] = item(own, ["list"], in: [], suffix: "ForAllNamespaces")
+        }
+        paths[collection] = item(
+            own, type.verbs.filter { ["list", "create", "deletecollection"].contains($0) }, in: scope)
         let single = type.verbs.filter { ["get", "update", "patch", "delete"].contains($0) }
         guard !single.isEmpty else { return }
         paths[collection + "/{name}"] = item(own, single, in: ["name"] + scope)
@@ -38,7 +41,9 @@ struct OpenAPIPaths {
                 schemaName: isOwn
                     ? own.schemaName : ComponentWriter.name("\(package)/\(sub.version ?? path.version).\(sub.kind)"))
             paths[collection + "/{name}/\(sub.name)"] =
-                sub.name == "log" ? log(subject, in: ["name"] + scope) : item(subject, sub.verbs, in: ["name"] + scope, suffix: Self.camel(sub.name))
+                sub.name == "log"
+                ? log(subject, in: ["name"] + scope)
+                : item(subject, sub.verbs, in: ["name"] + scope, suffix: Self.camel(sub.name))
         }
     }
 
@@ -50,7 +55,9 @@ struct OpenAPIPaths {
             item[method] = operation(subject, verb, action, suffix)
         }
         item["parameters"] = .array(
-            parameters.map { parameter($0, in: "path", type: "string") } + [parameter("pretty", in: "query", type: "string")])
+            parameters.map { parameter($0, in: "path", type: "string") } + [
+                parameter("pretty", in: "query", type: "string")
+            ])
         return .object(item)
     }
 
@@ -96,14 +103,19 @@ struct OpenAPIPaths {
         }
         let content: JSON = ["application/json": ["schema": answer]]
         var responses: JSON = ["200": ["description": "OK", "content": content]]
-        if ["create", "update", "patch"].contains(verb) { responses["201"] = ["description": "Created", "content": content] }
+        if ["create", "update", "patch"].contains(verb) {
+            responses["201"] = ["description": "Created", "content": content]
+        }
         if verb == "create" || verb == "delete" { responses["202"] = ["description": "Accepted", "content": content] }
         responses["401"] = ["description": "Unauthorized"]
         var operation: JSON = [
             "operationId": .string(
                 "\(verb)\(Self.camel(type.path.group.split(separator: ".").first.map(String.init) ?? "core"))\(Self.camel(type.path.version))\(type.path.isNamespaced && suffix != "ForAllNamespaces" ? "Namespaced" : "")\(type.path.kind)\(suffix)"
             ),
-            "tags": [.string(type.path.group.isEmpty ? "core_\(type.path.version)" : "\(type.path.group)_\(type.path.version)")],
+            "tags": [
+                .string(
+                    type.path.group.isEmpty ? "core_\(type.path.version)" : "\(type.path.group)_\(type.path.version)")
+            ],
             "parameters": .array(Self.query(verb).map { parameter($0.0, in: "query", type: $0.1) }),
             "responses": responses,
             "x-kubernetes-action": .string(action),
@@ -137,7 +149,8 @@ struct OpenAPIPaths {
         item["get"]["parameters"] = .array(
             [
                 ("container", "string"), ("follow", "boolean"), ("limitBytes", "integer"), ("previous", "boolean"),
-                ("sinceSeconds", "integer"), ("sinceTime", "string"), ("tailLines", "integer"), ("timestamps", "boolean"),
+                ("sinceSeconds", "integer"), ("sinceTime", "string"), ("tailLines", "integer"),
+                ("timestamps", "boolean"),
             ].map { parameter($0.0, in: "query", type: $0.1) })
         item["get"]["responses"]["200"] = [
             "description": "OK", "content": ["text/plain": ["schema": ["type": "string"]]],

@@ -127,7 +127,8 @@ extension StrategicMergePatch {
             while next < wanted.count, wanted[next] != key { next += 1 }
             guard next < wanted.count else {
                 throw .badRequest(
-                    "The order in patch list:\n\(JSON.array(patch).goDescription)\n doesn't match $setElementOrder list:\n\(JSON.array(order).goDescription)\n")
+                    "The order in patch list:\n\(JSON.array(patch).goDescription)\n doesn't match $setElementOrder list:\n\(JSON.array(order).goDescription)\n"
+                )
             }
             next += 1
         }

@@ -50,7 +50,8 @@ public enum StrategicMergePatch {
         case nil, .string("merge")?: break
         case .string("replace")?: return .object(cleaned(patch))
         case .string("delete")?: return nil
-        case let other?: throw .badRequest("unknown patch type: \(other.goText) in map: \(JSON.object(patch).goDescription)")
+        case let other?:
+            throw .badRequest("unknown patch type: \(other.goText) in map: \(JSON.object(patch).goDescription)")
         }
         var result = original
         if let retained = patch[Directive.retainKeys] { try retain(retained, in: &result, patch) }

@@ -25,7 +25,8 @@ public enum ProtobufDecoder {
         }
     }
 
-    private static func document(_ body: UnsafeRawBufferPointer.SubSequence, _ scheme: Scheme) throws(Malformed) -> JSON {
+    private static func document(_ body: UnsafeRawBufferPointer.SubSequence, _ scheme: Scheme) throws(Malformed) -> JSON
+    {
         var envelope = Reader(body)
         var apiVersion = ""
         var kind = ""
@@ -177,7 +178,11 @@ public enum ProtobufDecoder {
             var nested = try reader.message()
             var nanos: Int64 = 0
             while let (number, wire) = try nested.nextTag() {
-                if number == 1, wire == 0 { nanos = Int64(bitPattern: try nested.varint()) } else { try nested.skip(wire) }
+                if number == 1, wire == 0 {
+                    nanos = Int64(bitPattern: try nested.varint())
+                } else {
+                    try nested.skip(wire)
+                }
             }
             return .string(Duration.nanoseconds(nanos).goDescription)
         case (.intOrString, 2):

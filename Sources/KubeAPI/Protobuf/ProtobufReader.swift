@@ -16,7 +16,9 @@ extension ProtobufDecoder {
         mutating func nextTag() throws(Malformed) -> (number: Int, wire: Int)? {
             guard !isAtEnd else { return nil }
             let tag = try varint()
-            guard tag >> 3 > 0, tag >> 3 < 1 << 29 else { throw Malformed("field number \(tag >> 3) at byte \(position)") }
+            guard tag >> 3 > 0, tag >> 3 < 1 << 29 else {
+                throw Malformed("field number \(tag >> 3) at byte \(position)")
+            }
             return (Int(tag >> 3), Int(tag & 7))
         }
 

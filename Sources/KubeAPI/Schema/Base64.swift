@@ -71,7 +71,9 @@ public enum Base64 {
                     }
                     continue
                 }
-                guard bytes[position] == UInt8(ascii: "="), count >= 2 else { return .failure(Illegal(position: position)) }
+                guard bytes[position] == UInt8(ascii: "="), count >= 2 else {
+                    return .failure(Illegal(position: position))
+                }
                 position += 1
                 if count == 2 {
                     skipLines()

@@ -12,7 +12,9 @@ extension Schema {
         for path in unknown { errors.append((places[path]?.first ?? .max, "unknown field \"\(path)\"")) }
         var seen: Set<String> = []
         for path in duplicates where seen.insert(path).inserted {
-            if unknown.contains(where: { path == $0 || path.hasPrefix("\($0).") || path.hasPrefix("\($0)[") }) { continue }
+            if unknown.contains(where: { path == $0 || path.hasPrefix("\($0).") || path.hasPrefix("\($0)[") }) {
+                continue
+            }
             errors.append((places[path]?.last ?? .max, "duplicate field \"\(path)\""))
         }
         return errors.sorted { $0.place < $1.place }.prefix(maxUnknownFields).map(\.text)

@@ -123,7 +123,9 @@ extension Schema.Form {
         case .bool:
             return value.bool == nil ? .type(value.decoderName) : nil
         case .int32:
-            guard case .int(let number) = value, Int32(exactly: number) != nil else { return .type(Self.notInteger(value)) }
+            guard case .int(let number) = value, Int32(exactly: number) != nil else {
+                return .type(Self.notInteger(value))
+            }
             return nil
         case .int64:
             guard case .int = value else { return .type(Self.notInteger(value)) }

@@ -11,7 +11,8 @@ public final class Scheme: Sendable {
         self.resources = resources
         self.actions = actions
         byResource = Dictionary(
-            resources.map { ("\($0.path.apiVersion)/\($0.path.resource)", $0) }, uniquingKeysWith: { first, _ in first })
+            resources.map { ("\($0.path.apiVersion)/\($0.path.resource)", $0) }, uniquingKeysWith: { first, _ in first }
+        )
         byKind = Dictionary(
             resources.map { ("\($0.path.apiVersion)/\($0.path.kind)", $0) }, uniquingKeysWith: { first, _ in first })
     }
@@ -34,7 +35,8 @@ public final class Scheme: Sendable {
     /// The groups other than core, in order of appearance.
     public var groups: [String] {
         var groups: [String] = []
-        for resource in resources + actions where !resource.path.group.isEmpty && !groups.contains(resource.path.group) {
+        for resource in resources + actions where !resource.path.group.isEmpty && !groups.contains(resource.path.group)
+        {
             groups.append(resource.path.group)
         }
         return groups

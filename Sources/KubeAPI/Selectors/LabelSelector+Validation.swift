@@ -15,7 +15,8 @@ extension LabelSelector {
             case "Exists", "DoesNotExist":
                 if !values.isEmpty {
                     errors.append(
-                        .forbidden("\(path).values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"))
+                        .forbidden(
+                            "\(path).values", "may not be specified when `operator` is 'Exists' or 'DoesNotExist'"))
                 }
             case let other: errors.append(.invalid("\(path).operator", .string(other), "not a valid selector operator"))
             }

@@ -1,7 +1,8 @@
 /// The grammar of label selectors in queries, as `k8s.io/apimachinery/pkg/labels` reads it: same tokens, same texts.
 struct LabelSelectorParser {
     private enum Kind {
-        case error, end, closed, comma, not, doubleEquals, equals, greater, identifier, `in`, less, notEquals, notIn, open
+        case error, end, closed, comma, not, doubleEquals, equals, greater, identifier, `in`, less, notEquals, notIn,
+            open
     }
     private struct Token {
         let kind: Kind
@@ -136,12 +137,14 @@ struct LabelSelectorParser {
             let printed = JSON.string(value).printed
             if requirement.op == .greaterThan || requirement.op == .lessThan, Int64(value) == nil {
                 errors.append(
-                    "values[\(index)]: Invalid value: \(printed): for 'Gt', 'Lt' operators, the value must be an integer")
+                    "values[\(index)]: Invalid value: \(printed): for 'Gt', 'Lt' operators, the value must be an integer"
+                )
             }
             let reasons = NameValidation.labelValue(value)
             if !reasons.isEmpty {
                 errors.append(
-                    "values[\(index)][\(requirement.key)]: Invalid value: \(printed): \(reasons.joined(separator: "; "))")
+                    "values[\(index)][\(requirement.key)]: Invalid value: \(printed): \(reasons.joined(separator: "; "))"
+                )
             }
         }
         if errors.count == 1 { throw SelectorError(errors[0]) }

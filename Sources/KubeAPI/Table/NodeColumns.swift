@@ -10,7 +10,9 @@ enum NodeColumns {
         .text("External-IP", priority: 1) { address($0, "ExternalIP") },
         .text("OS-Image", priority: 1) { $0["status"]["nodeInfo"]["osImage"].cell("<unknown>") },
         .text("Kernel-Version", priority: 1) { $0["status"]["nodeInfo"]["kernelVersion"].cell("<unknown>") },
-        .text("Container-Runtime", priority: 1) { $0["status"]["nodeInfo"]["containerRuntimeVersion"].cell("<unknown>") },
+        .text("Container-Runtime", priority: 1) {
+            $0["status"]["nodeInfo"]["containerRuntimeVersion"].cell("<unknown>")
+        },
     ]
 
     @Sendable private static func status(_ node: JSON) -> String {

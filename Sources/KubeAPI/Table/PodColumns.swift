@@ -9,7 +9,9 @@ enum PodColumns {
         .text("Status") { PodSummary($0).reason },
         TableColumn("Restarts") { pod, now in
             let summary = PodSummary(pod)
-            guard summary.restarts != 0, let last = summary.lastRestart else { return .string(String(summary.restarts)) }
+            guard summary.restarts != 0, let last = summary.lastRestart else {
+                return .string(String(summary.restarts))
+            }
             return .string("\(summary.restarts) (\((now - last).humanDescription) ago)")
         },
         .age,
@@ -83,7 +85,9 @@ struct PodSummary {
         mutating func add(_ container: JSON) {
             // A count that overflows is none that we wrote.
             count = count.addingReportingOverflow(container["restartCount"].int ?? 0).partialValue
-            if let time = Timestamp(container["lastState"]["terminated"]["finishedAt"]) { last = max(last ?? time, time) }
+            if let time = Timestamp(container["lastState"]["terminated"]["finishedAt"]) {
+                last = max(last ?? time, time)
+            }
         }
     }
 

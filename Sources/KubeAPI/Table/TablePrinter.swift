@@ -19,7 +19,9 @@ public enum TablePrinter {
     }
 
     /// One row. `object` needs kind and apiVersion only for `includeObject=Object`.
-    public static func row(_ type: ResourceType, _ object: JSON, include: IncludedObject, now: Timestamp = .now()) -> JSON {
+    public static func row(_ type: ResourceType, _ object: JSON, include: IncludedObject, now: Timestamp = .now())
+        -> JSON
+    {
         var row: JSON = ["cells": .array(type.columns.map { $0.cell(object, now) })]
         if type.path == .pods, let condition = podCondition(object) { row["conditions"] = [condition] }
         switch include {

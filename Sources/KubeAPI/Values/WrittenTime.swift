@@ -53,7 +53,9 @@ struct WrittenTime: Equatable {
         private func cannotParse(_ element: String) -> Failure {
             let rest = String(decoding: bytes[position...], as: UTF8.self)
             return Failure(
-                message: "parsing time \(quoted) as \"\(layout.rawValue)\": cannot parse \(JSON.string(rest).printed) as \"\(element)\"")
+                message:
+                    "parsing time \(quoted) as \"\(layout.rawValue)\": cannot parse \(JSON.string(rest).printed) as \"\(element)\""
+            )
         }
 
         private func outOfRange(_ what: String) -> Failure {

@@ -29,7 +29,8 @@ struct YAMLReader: ~Copyable {
             throw YAMLError("out of memory", line: 0)
         }
         yaml_parser_set_encoding(parser, YAML_UTF8_ENCODING)
-        yaml_parser_set_input_string(parser, bytes.baseAddress ?? UnsafePointer(parser.pointee.buffer.start), bytes.count)
+        yaml_parser_set_input_string(
+            parser, bytes.baseAddress ?? UnsafePointer(parser.pointee.buffer.start), bytes.count)
     }
 
     deinit {
@@ -106,7 +107,9 @@ struct YAMLReader: ~Copyable {
 
     private mutating func readAlias() throws(YAMLError) -> (value: JSON, cost: Int) {
         let name = Self.text(event.pointee.data.alias.anchor) ?? ""
-        guard let (value, cost) = anchors[name] else { throw YAMLError("unknown anchor '\(name)' referenced", line: line) }
+        guard let (value, cost) = anchors[name] else {
+            throw YAMLError("unknown anchor '\(name)' referenced", line: line)
+        }
         aliasCost += cost
         guard aliasCost <= Self.maxAliasCost else {
             throw YAMLError("document contains excessive aliasing", line: line)

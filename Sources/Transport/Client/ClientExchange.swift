@@ -195,8 +195,10 @@ final class ClientExchange: Sendable {
     @discardableResult private func end(_ error: any Error) -> Bool {
         let (isFirst, headWaiter, chunkWaiter, timer) = state.withLock { state in
             guard state.error == nil, !state.isComplete else {
-                return (false, CheckedContinuation<HTTPResponseHead, any Error>?.none,
-                    CheckedContinuation<[UInt8]?, any Error>?.none, Scheduled<Void>?.none)
+                return (
+                    false, CheckedContinuation<HTTPResponseHead, any Error>?.none,
+                    CheckedContinuation<[UInt8]?, any Error>?.none, Scheduled<Void>?.none
+                )
             }
             state.error = error
             defer {

@@ -34,7 +34,10 @@ final class ServerExchange: HTTPResponder, HTTPStream {
     /// A stream with less in the mailbox counts as writable.
     private static let writableBytes = 64 << 10
 
-    init(connection: ServerConnection, loop: any EventLoop, mailbox: LoopMailbox, backlogLimit: Int, isHead: Bool, isChunked: Bool) {
+    init(
+        connection: ServerConnection, loop: any EventLoop, mailbox: LoopMailbox, backlogLimit: Int, isHead: Bool,
+        isChunked: Bool
+    ) {
         self.connection = connection
         self.loop = loop
         self.mailbox = mailbox

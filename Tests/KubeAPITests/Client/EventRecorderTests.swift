@@ -27,12 +27,14 @@ import Testing
 
     private let sink = Sink()
     private let pod: JSON = [
-        "kind": "Pod", "apiVersion": "v1", "metadata": ["name": "p", "namespace": "n", "uid": "u", "resourceVersion": "5"],
+        "kind": "Pod", "apiVersion": "v1",
+        "metadata": ["name": "p", "namespace": "n", "uid": "u", "resourceVersion": "5"],
     ]
 
     @Test func makesAnEvent() async throws {
         let recorder = EventRecorder(client: sink, component: "kubelet", host: "n1")
-        recorder.record(object: pod, type: .warning, reason: "BackOff", message: "waiting", fieldPath: "spec.containers{a}")
+        recorder.record(
+            object: pod, type: .warning, reason: "BackOff", message: "waiting", fieldPath: "spec.containers{a}")
         let request = try #require(await sink.journal.next().first)
         #expect(request.method == .post)
         #expect(request.path == "/api/v1/namespaces/n/events")
@@ -78,7 +80,9 @@ import Testing
 
     @Test func eventsOfClusterObjectsLiveInDefault() async throws {
         let recorder = EventRecorder(client: sink, component: "kubelet")
-        recorder.record(object: ["kind": "Node", "apiVersion": "v1", "metadata": ["name": "n1"]], type: .normal, reason: "R", message: "m")
+        recorder.record(
+            object: ["kind": "Node", "apiVersion": "v1", "metadata": ["name": "n1"]], type: .normal, reason: "R",
+            message: "m")
         let request = try #require(await sink.journal.next().first)
         #expect(request.path == "/api/v1/namespaces/default/events")
     }
@@ -92,7 +96,9 @@ import Testing
 
     @Test func cutsWhatKubernetesWouldRefuse() async throws {
         let recorder = EventRecorder(client: sink, component: "kubelet")
-        let long: JSON = ["kind": "Pod", "apiVersion": "v1", "metadata": ["name": .string(String(repeating: "x", count: 253))]]
+        let long: JSON = [
+            "kind": "Pod", "apiVersion": "v1", "metadata": ["name": .string(String(repeating: "x", count: 253))],
+        ]
         recorder.record(object: long, type: .normal, reason: "R", message: String(repeating: "é", count: 1000))
         let event = try JSON.parse(try #require(await sink.journal.next().first).body)
         #expect(event.name.utf8.count <= 253)

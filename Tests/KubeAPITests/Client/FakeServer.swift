@@ -49,7 +49,10 @@ final class FakeServer: APIClient {
             state.revision += 1
             let object: JSON = [
                 "apiVersion": "v1", "kind": "ConfigMap",
-                "metadata": ["name": .string(name), "namespace": "n", "uid": .string(uid), "resourceVersion": .string("\(state.revision)")],
+                "metadata": [
+                    "name": .string(name), "namespace": "n", "uid": .string(uid),
+                    "resourceVersion": .string("\(state.revision)"),
+                ],
                 "data": ["v": .string(value)],
             ]
             let isNew = state.objects.updateValue(object, forKey: "n/\(name)") == nil

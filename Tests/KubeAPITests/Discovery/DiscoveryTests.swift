@@ -29,7 +29,8 @@ import Testing
         #expect(
             pods == [
                 "name": "pods", "singularName": "pod", "namespaced": true, "kind": "Pod",
-                "verbs": ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"], "shortNames": ["po"],
+                "verbs": ["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"],
+                "shortNames": ["po"],
                 "categories": ["all"],
             ])
         let scale = try #require(list["resources"].items.first { $0["name"] == "replicationcontrollers/scale" })
@@ -50,10 +51,16 @@ import Testing
             core["items"][0]["versions"][0]["resources"].items.first { $0["resource"] == "pods" })
         #expect(pods["scope"] == "Namespaced")
         #expect(pods["responseKind"] == ["group": "", "version": "v1", "kind": "Pod"])
-        #expect(pods["subresources"].items.map { $0["subresource"].stringValue } == ["binding", "eviction", "log", "status"])
+        #expect(
+            pods["subresources"].items.map { $0["subresource"].stringValue } == [
+                "binding", "eviction", "log", "status",
+            ])
         #expect(pods["subresources"][1]["responseKind"] == ["group": "policy", "version": "v1", "kind": "Eviction"])
         let groups = Discovery.aggregated(.builtin, core: false, version: version)
-        #expect(groups["items"].items.map { $0["metadata"]["name"].stringValue } == ["coordination.k8s.io", "discovery.k8s.io"])
+        #expect(
+            groups["items"].items.map { $0["metadata"]["name"].stringValue } == [
+                "coordination.k8s.io", "discovery.k8s.io",
+            ])
         #expect(groups["items"][0]["versions"][0]["freshness"] == "Current")
     }
 
@@ -62,7 +69,9 @@ import Testing
         for (group, version) in OpenAPIv3.groupVersions(.builtin) {
             let list = try #require(Discovery.resourceList(.builtin, group: group, version: version))
             let all = Discovery.aggregated(.builtin, core: group.isEmpty, version: "v2")["items"].items
-            let mine = try #require(all.first { $0["metadata"]["name"].stringValue == group })["versions"][0]["resources"].items
+            let mine = try #require(all.first { $0["metadata"]["name"].stringValue == group })["versions"][0][
+                "resources"
+            ].items
             let plain = list["resources"].items.filter { !$0["name"].stringValue.contains("/") }
             #expect(plain.map { $0["name"].stringValue } == mine.map { $0["resource"].stringValue })
             #expect(plain.map { $0["verbs"] } == mine.map { $0["verbs"] })
@@ -71,7 +80,8 @@ import Testing
 
     @Test func knowsPathsOfResources() {
         #expect(ResourcePath.pods.path() == "/api/v1/pods")
-        #expect(ResourcePath.pods.path(namespace: "n", name: "p", subresource: "log") == "/api/v1/namespaces/n/pods/p/log")
+        #expect(
+            ResourcePath.pods.path(namespace: "n", name: "p", subresource: "log") == "/api/v1/namespaces/n/pods/p/log")
         #expect(ResourcePath.nodes.path(namespace: "ignored", name: "n1") == "/api/v1/nodes/n1")
         #expect(
             ResourcePath.leases.path(namespace: "kube-node-lease", name: "n1")

@@ -62,21 +62,24 @@ import Testing
     }
 
     /// A byte is shown as the character of its number, escaped as Go does it.
-    @Test(arguments: [
-        (0x07, #"'\a'"#), (0x08, #"'\b'"#), (0x0b, #"'\v'"#), (0x0c, #"'\f'"#), (0x00, #"'\x00'"#), (0x1f, #"'\x1f'"#),
-        (0x5c, #"'\\'"#), (0x7f, #"'\x7f'"#), (0x80, #"'\u0080'"#), (0xa0, #"'\u00a0'"#), (0xad, #"'\u00ad'"#),
-        (0xe9, "'é'"), (0xff, "'ÿ'"), (0x27, #"'\''"#),
-    ] as [(UInt8, String)])
+    @Test(
+        arguments: [
+            (0x07, #"'\a'"#), (0x08, #"'\b'"#), (0x0b, #"'\v'"#), (0x0c, #"'\f'"#), (0x00, #"'\x00'"#),
+            (0x1f, #"'\x1f'"#),
+            (0x5c, #"'\\'"#), (0x7f, #"'\x7f'"#), (0x80, #"'\u0080'"#), (0xa0, #"'\u00a0'"#), (0xad, #"'\u00ad'"#),
+            (0xe9, "'é'"), (0xff, "'ÿ'"), (0x27, #"'\''"#),
+        ] as [(UInt8, String)])
     func showsTheByte(byte: UInt8, shown: String) {
         #expect(throws: JSONError("invalid character \(shown) looking for beginning of value", offset: 0)) {
             try JSON.parse([byte])
         }
     }
 
-    @Test(arguments: [
-        [0x22, 0xff, 0x22], [0x22, 0xc0, 0x80, 0x22], [0x22, 0xed, 0xa0, 0x80, 0x22], [0x22, 0xe2, 0x82, 0x22],
-        [0x22, 0xf4, 0x90, 0x80, 0x80, 0x22], [0x7b, 0x22, 0x80, 0x22, 0x3a, 0x31, 0x7d],
-    ] as [[UInt8]])
+    @Test(
+        arguments: [
+            [0x22, 0xff, 0x22], [0x22, 0xc0, 0x80, 0x22], [0x22, 0xed, 0xa0, 0x80, 0x22], [0x22, 0xe2, 0x82, 0x22],
+            [0x22, 0xf4, 0x90, 0x80, 0x80, 0x22], [0x7b, 0x22, 0x80, 0x22, 0x3a, 0x31, 0x7d],
+        ] as [[UInt8]])
     func refusesInvalidUTF8(bytes: [UInt8]) {
         #expect(throws: JSONError.self) { try JSON.parse(bytes) }
     }
@@ -122,12 +125,16 @@ import Testing
         json["key-number-3"] = .null
         #expect(json["key-number-999"] == 999)
         #expect(json["key-number-3"].isNull)
-        #expect(json.object?.names.prefix(5) == ["key-number-0", "key-number-1", "key-number-2", "key-number-4", "key-number-5"])
+        #expect(
+            json.object?.names.prefix(5) == [
+                "key-number-0", "key-number-1", "key-number-2", "key-number-4", "key-number-5",
+            ])
     }
 
     @Test func longNamesWithSameEndsStayApart() throws {
         let json = try JSON.parse(
-            #"{"aaaaaaaaX1bbbbbbbb":1,"aaaaaaaaX2bbbbbbbb":2,"terminationGracePeriodSeconds":3,"terminationGracePeriodSecondz":4}"#)
+            #"{"aaaaaaaaX1bbbbbbbb":1,"aaaaaaaaX2bbbbbbbb":2,"terminationGracePeriodSeconds":3,"terminationGracePeriodSecondz":4}"#
+        )
         #expect(json.object?.count == 4)
         #expect(json["aaaaaaaaX2bbbbbbbb"] == 2)
         #expect(json["terminationGracePeriodSeconds"] == 3)

@@ -6,13 +6,15 @@ import Testing
         let text = "plain \"quoted\" back\\slash \u{0}\u{1f}\u{8}\u{c}\n\r\t é \u{2028} 😀 and a long clean tail"
         #expect(
             JSON.string(text).description
-                == "\"plain \\\"quoted\\\" back\\\\slash \\u0000\\u001f\\b\\f\\n\\r\\t é \u{2028} 😀 and a long clean tail\"")
+                == "\"plain \\\"quoted\\\" back\\\\slash \\u0000\\u001f\\b\\f\\n\\r\\t é \u{2028} 😀 and a long clean tail\""
+        )
     }
 
     @Test(arguments: [
         (1.0, "1"), (-1.5, "-1.5"), (0.1, "0.1"), (100, "100"), (1e20, "100000000000000000000"), (1e21, "1e+21"),
         (1.5e300, "1.5e+300"), (1e-6, "0.000001"), (1e-7, "1e-7"), (1.25e-7, "1.25e-7"), (5e-324, "5e-324"),
-        (123456.789, "123456.789"), (-0.0, "-0"), (.infinity, "null"), (.nan, "null"), (0.30000000000000004, "0.30000000000000004"),
+        (123456.789, "123456.789"), (-0.0, "-0"), (.infinity, "null"), (.nan, "null"),
+        (0.30000000000000004, "0.30000000000000004"),
         (9007199254740993, "9007199254740992"), (1.7976931348623157e308, "1.7976931348623157e+308"),
     ])
     func writesDoublesAsGo(number: Double, expected: String) {

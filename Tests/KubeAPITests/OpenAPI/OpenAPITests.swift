@@ -14,7 +14,11 @@ import Testing
         switch value {
         case .object(let object):
             for (name, member) in object {
-                if name == "$ref", let text = member.string { found.insert(text) } else { references(member, into: &found) }
+                if name == "$ref", let text = member.string {
+                    found.insert(text)
+                } else {
+                    references(member, into: &found)
+                }
             }
         case .array(let elements): for element in elements { references(element, into: &found) }
         default: break
@@ -22,7 +26,10 @@ import Testing
     }
 
     @Test func hasADocumentForEachVersion() {
-        #expect(Self.documents.map { "\($0.group)/\($0.version)" } == ["/v1", "coordination.k8s.io/v1", "discovery.k8s.io/v1"])
+        #expect(
+            Self.documents.map { "\($0.group)/\($0.version)" } == [
+                "/v1", "coordination.k8s.io/v1", "discovery.k8s.io/v1",
+            ])
         #expect(Self.documents.allSatisfy { $0.document["openapi"] == "3.0.0" })
         #expect(OpenAPIv3.document(.builtin, group: "apps", version: "v1") == nil)
     }
@@ -72,7 +79,8 @@ import Testing
                 }
                 // Every parameter in the path is described.
                 let names = Set(item["parameters"].items.filter { $0["in"] == "path" }.map { $0["name"].stringValue })
-                let wanted = Set(path.split(separator: "/").filter { $0.hasPrefix("{") }.map { String($0.dropFirst().dropLast()) })
+                let wanted = Set(
+                    path.split(separator: "/").filter { $0.hasPrefix("{") }.map { String($0.dropFirst().dropLast()) })
                 #expect(names == wanted, "\(path)")
             }
         }
@@ -84,13 +92,18 @@ import Testing
             let document = Self.documents.first { $0.group == type.path.group }?.document ?? .null
             let path = type.path.path(namespace: type.path.isNamespaced ? "{namespace}" : nil, name: "{name}")
             let patch = document["paths"][path]["patch"]
-            #expect(patch["parameters"].items.contains { $0["name"] == "fieldValidation" && $0["in"] == "query" }, "\(path)")
+            #expect(
+                patch["parameters"].items.contains { $0["name"] == "fieldValidation" && $0["in"] == "query" }, "\(path)"
+            )
             #expect(patch["x-kubernetes-group-version-kind"]["kind"].string == type.path.kind)
             #expect(patch["x-kubernetes-action"] == "patch")
             let schema = schemas(document)[ComponentWriter.name(type.schema.typeName)] ?? .null
             #expect(
                 schema["x-kubernetes-group-version-kind"] == [
-                    ["group": .string(type.path.group), "version": .string(type.path.version), "kind": .string(type.path.kind)]
+                    [
+                        "group": .string(type.path.group), "version": .string(type.path.version),
+                        "kind": .string(type.path.kind),
+                    ]
                 ])
         }
     }

@@ -12,26 +12,52 @@ import Testing
         (#"{"foo":["bar","baz"]}"#, #"[{"op":"add","path":"/foo/1","value":"qux"}]"#, #"{"foo":["bar","qux","baz"]}"#),
         (#"{"baz":"qux","foo":"bar"}"#, #"[{"op":"remove","path":"/baz"}]"#, #"{"foo":"bar"}"#),
         (#"{"foo":["bar","qux","baz"]}"#, #"[{"op":"remove","path":"/foo/1"}]"#, #"{"foo":["bar","baz"]}"#),
-        (#"{"baz":"qux","foo":"bar"}"#, #"[{"op":"replace","path":"/baz","value":"boo"}]"#, #"{"baz":"boo","foo":"bar"}"#),
+        (
+            #"{"baz":"qux","foo":"bar"}"#, #"[{"op":"replace","path":"/baz","value":"boo"}]"#,
+            #"{"baz":"boo","foo":"bar"}"#
+        ),
         (
             #"{"foo":{"bar":"baz","waldo":"fred"},"qux":{"corge":"grault"}}"#,
             #"[{"op":"move","from":"/foo/waldo","path":"/qux/thud"}]"#,
             #"{"foo":{"bar":"baz"},"qux":{"corge":"grault","thud":"fred"}}"#
         ),
-        (#"{"foo":["all","grass","cows","eat"]}"#, #"[{"op":"move","from":"/foo/1","path":"/foo/3"}]"#, #"{"foo":["all","cows","eat","grass"]}"#),
-        (#"{"baz":"qux","foo":["a",2,"c"]}"#, #"[{"op":"test","path":"/baz","value":"qux"},{"op":"test","path":"/foo/1","value":2.0}]"#, #"{"baz":"qux","foo":["a",2,"c"]}"#),
-        (#"{"foo":"bar"}"#, #"[{"op":"add","path":"/child","value":{"grandchild":{}}}]"#, #"{"foo":"bar","child":{"grandchild":{}}}"#),
+        (
+            #"{"foo":["all","grass","cows","eat"]}"#, #"[{"op":"move","from":"/foo/1","path":"/foo/3"}]"#,
+            #"{"foo":["all","cows","eat","grass"]}"#
+        ),
+        (
+            #"{"baz":"qux","foo":["a",2,"c"]}"#,
+            #"[{"op":"test","path":"/baz","value":"qux"},{"op":"test","path":"/foo/1","value":2.0}]"#,
+            #"{"baz":"qux","foo":["a",2,"c"]}"#
+        ),
+        (
+            #"{"foo":"bar"}"#, #"[{"op":"add","path":"/child","value":{"grandchild":{}}}]"#,
+            #"{"foo":"bar","child":{"grandchild":{}}}"#
+        ),
         (#"{"foo":"bar"}"#, #"[{"op":"add","path":"/baz","value":"qux","xyz":123}]"#, #"{"foo":"bar","baz":"qux"}"#),
-        (#"{"/":9,"~1":10}"#, #"[{"op":"test","path":"/~01","value":10},{"op":"replace","path":"/~1","value":1}]"#, #"{"/":1,"~1":10}"#),
-        (#"{"foo":["bar"]}"#, #"[{"op":"add","path":"/foo/-","value":["abc","def"]}]"#, #"{"foo":["bar",["abc","def"]]}"#),
-        (#"{"a":{"b":1}}"#, #"[{"op":"copy","from":"/a","path":"/c"},{"op":"replace","path":"/c/b","value":2}]"#, #"{"a":{"b":1},"c":{"b":2}}"#),
+        (
+            #"{"/":9,"~1":10}"#, #"[{"op":"test","path":"/~01","value":10},{"op":"replace","path":"/~1","value":1}]"#,
+            #"{"/":1,"~1":10}"#
+        ),
+        (
+            #"{"foo":["bar"]}"#, #"[{"op":"add","path":"/foo/-","value":["abc","def"]}]"#,
+            #"{"foo":["bar",["abc","def"]]}"#
+        ),
+        (
+            #"{"a":{"b":1}}"#, #"[{"op":"copy","from":"/a","path":"/c"},{"op":"replace","path":"/c/b","value":2}]"#,
+            #"{"a":{"b":1},"c":{"b":2}}"#
+        ),
         (#"{"a":1}"#, #"[{"op":"add","path":"/a","value":null}]"#, #"{"a":null}"#),
         (#"{"a":1}"#, #"[{"op":"replace","path":"","value":{"b":2}}]"#, #"{"b":2}"#),
         (#"{"":1}"#, #"[{"op":"replace","path":"/","value":2}]"#, #"{"":2}"#),
         (#"{"a":[1,2,3]}"#, #"[{"op":"remove","path":"/a/-1"}]"#, #"{"a":[1,2]}"#),
         (#"{"a":[]}"#, #"[{"op":"add","path":"/a/0","value":1}]"#, #"{"a":[1]}"#),
         (#"{"a":1}"#, #"[{"op":"test","path":"/b","value":null}]"#, #"{"a":1}"#),
-        (#"{"metadata":{"annotations":{}}}"#, #"[{"op":"add","path":"/metadata/annotations/example.com~1key","value":"x"}]"#, #"{"metadata":{"annotations":{"example.com/key":"x"}}}"#),
+        (
+            #"{"metadata":{"annotations":{}}}"#,
+            #"[{"op":"add","path":"/metadata/annotations/example.com~1key","value":"x"}]"#,
+            #"{"metadata":{"annotations":{"example.com/key":"x"}}}"#
+        ),
         ("{}", "[]", "{}"),
     ])
     func carriesOut(document: String, patch: String, expected: String) throws {
@@ -40,13 +66,18 @@ import Testing
 
     /// The client is not told why.
     @Test(arguments: [
-        #"[{"op":"test","path":"/a","value":2}]"#, #"[{"op":"test","path":"/a","value":"1"}]"#, #"[{"op":"remove","path":"/b"}]"#,
+        #"[{"op":"test","path":"/a","value":2}]"#, #"[{"op":"test","path":"/a","value":"1"}]"#,
+        #"[{"op":"remove","path":"/b"}]"#,
         #"[{"op":"replace","path":"/b","value":1}]"#, #"[{"op":"add","path":"/b/c","value":1}]"#,
         #"[{"op":"add","path":"/l/3","value":1}]"#, #"[{"op":"add","path":"/l/01","value":1}]"#,
-        #"[{"op":"add","path":"/l/x","value":1}]"#, #"[{"op":"remove","path":"/l/-"}]"#, #"[{"op":"remove","path":"/l/2"}]"#,
-        #"[{"op":"remove","path":"/l/-3"}]"#, #"[{"op":"add","path":"a","value":1}]"#, #"[{"op":"add","path":"/~2","value":1}]"#,
-        #"[{"op":"bogus","path":"/a"}]"#, #"[{"path":"/a"}]"#, #"[{"op":"add","value":1}]"#, #"[{"op":"add","path":"/b"}]"#,
-        #"[{"op":"move","from":"/o","path":"/o/x"}]"#, #"[{"op":"move","path":"/b"}]"#, #"[{"op":"copy","from":"/no","path":"/b"}]"#,
+        #"[{"op":"add","path":"/l/x","value":1}]"#, #"[{"op":"remove","path":"/l/-"}]"#,
+        #"[{"op":"remove","path":"/l/2"}]"#,
+        #"[{"op":"remove","path":"/l/-3"}]"#, #"[{"op":"add","path":"a","value":1}]"#,
+        #"[{"op":"add","path":"/~2","value":1}]"#,
+        #"[{"op":"bogus","path":"/a"}]"#, #"[{"path":"/a"}]"#, #"[{"op":"add","value":1}]"#,
+        #"[{"op":"add","path":"/b"}]"#,
+        #"[{"op":"move","from":"/o","path":"/o/x"}]"#, #"[{"op":"move","path":"/b"}]"#,
+        #"[{"op":"copy","from":"/no","path":"/b"}]"#,
         #"[{"op":"remove","path":""}]"#, #"[{"op":"add","path":"/a/b","value":1}]"#,
     ])
     func failsAs422(patch: String) throws {

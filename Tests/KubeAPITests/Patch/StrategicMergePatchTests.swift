@@ -7,7 +7,9 @@ import Testing
         try StrategicMergePatch.apply(patch, to: original, schema: try SchemaSample.schema(("v1", kind)))
     }
 
-    private func containers(_ names: String...) -> JSON { ["spec": ["containers": .array(names.map { ["name": .string($0)] })]] }
+    private func containers(_ names: String...) -> JSON {
+        ["spec": ["containers": .array(names.map { ["name": .string($0)] })]]
+    }
     private func names(_ list: JSON) -> [String] { list.items.map { $0["name"].string ?? $0.description } }
 
     // MARK: objects and maps
@@ -15,7 +17,10 @@ import Testing
     @Test func mergesObjectsAndRemovesNulls() throws {
         #expect(
             try patched(
-                ["metadata": ["name": "a", "labels": ["x": "1", "y": "2"]], "spec": ["nodeName": "n", "hostNetwork": true]],
+                [
+                    "metadata": ["name": "a", "labels": ["x": "1", "y": "2"]],
+                    "spec": ["nodeName": "n", "hostNetwork": true],
+                ],
                 try JSON.parse(#"{"metadata":{"labels":{"x":null,"z":"3"}},"spec":{"nodeName":null}}"#))
                 == ["metadata": ["name": "a", "labels": ["y": "2", "z": "3"]], "spec": ["hostNetwork": true]])
     }
@@ -23,14 +28,16 @@ import Testing
     @Test func replacesAnObjectByDirective() throws {
         #expect(
             try patched(
-                ["spec": ["nodeSelector": ["a": "1", "b": "2"]]], ["spec": ["nodeSelector": ["$patch": "replace", "c": "3"]]])
+                ["spec": ["nodeSelector": ["a": "1", "b": "2"]]],
+                ["spec": ["nodeSelector": ["$patch": "replace", "c": "3"]]])
                 == ["spec": ["nodeSelector": ["c": "3"]]])
     }
 
     @Test func deletesAnObjectByDirective() throws {
         // What was there stays as an empty object, as in Kubernetes; what was not is not made.
         #expect(
-            try patched(["spec": ["securityContext": ["runAsUser": 1]]], ["spec": ["securityContext": ["$patch": "delete"]]])
+            try patched(
+                ["spec": ["securityContext": ["runAsUser": 1]]], ["spec": ["securityContext": ["$patch": "delete"]]])
                 == ["spec": ["securityContext": [:]]])
         #expect(try patched(["spec": [:]], ["spec": ["securityContext": ["$patch": "delete"]]]) == ["spec": [:]])
     }
@@ -70,14 +77,18 @@ import Testing
         #expect(
             try patched(containers("a", "b"), ["spec": ["containers": [["name": "c"], ["$patch": "replace"]]]])
                 == containers("c"))
-        #expect(try patched(containers("a"), ["spec": ["containers": [["$patch": "replace"]]]]) == ["spec": ["containers": []]])
+        #expect(
+            try patched(containers("a"), ["spec": ["containers": [["$patch": "replace"]]]]) == [
+                "spec": ["containers": []]
+            ])
     }
 
     @Test func mergesEnvironmentsWithinContainers() throws {
         let original = try JSON.parse(
             #"{"spec":{"containers":[{"name":"a","env":[{"name":"A","value":"1"},{"name":"B","value":"2"}]}]}}"#)
         let patch = try JSON.parse(
-            #"{"spec":{"containers":[{"name":"a","env":[{"name":"B","value":null,"valueFrom":{"fieldRef":{"fieldPath":"metadata.name"}}},{"name":"C","value":"3"}]}]}}"#)
+            #"{"spec":{"containers":[{"name":"a","env":[{"name":"B","value":null,"valueFrom":{"fieldRef":{"fieldPath":"metadata.name"}}},{"name":"C","value":"3"}]}]}}"#
+        )
         #expect(
             try patched(original, patch)["spec"]["containers"][0]["env"] == [
                 ["name": "A", "value": "1"], ["name": "B", "valueFrom": ["fieldRef": ["fieldPath": "metadata.name"]]],
@@ -88,13 +99,16 @@ import Testing
     /// Ports are keyed by their number alone: the first of it takes the change, as in Kubernetes.
     @Test func portsAreKeyedByNumber() throws {
         let original = try JSON.parse(
-            #"{"spec":{"containers":[{"name":"a","ports":[{"containerPort":53,"protocol":"TCP"},{"containerPort":53,"protocol":"UDP"}]}]}}"#)
-        let patch = try JSON.parse(#"{"spec":{"containers":[{"name":"a","ports":[{"containerPort":53,"name":"dns"}]}]}}"#)
+            #"{"spec":{"containers":[{"name":"a","ports":[{"containerPort":53,"protocol":"TCP"},{"containerPort":53,"protocol":"UDP"}]}]}}"#
+        )
+        let patch = try JSON.parse(
+            #"{"spec":{"containers":[{"name":"a","ports":[{"containerPort":53,"name":"dns"}]}]}}"#)
         #expect(
             try patched(original, patch)["spec"]["containers"][0]["ports"] == [
                 ["containerPort": 53, "protocol": "TCP", "name": "dns"], ["containerPort": 53, "protocol": "UDP"],
             ])
-        let deletion = try JSON.parse(#"{"spec":{"containers":[{"name":"a","ports":[{"containerPort":53,"$patch":"delete"}]}]}}"#)
+        let deletion = try JSON.parse(
+            #"{"spec":{"containers":[{"name":"a","ports":[{"containerPort":53,"$patch":"delete"}]}]}}"#)
         #expect(try patched(original, deletion)["spec"]["containers"][0]["ports"] == [])
     }
 
@@ -107,17 +121,26 @@ import Testing
     }
 
     @Test func conditionsMergeByType() throws {
-        let original: JSON = ["status": ["conditions": [["type": "Ready", "status": "False"], ["type": "A", "status": "True"]]]]
-        let merged = try patched(original, ["status": ["conditions": [["type": "Ready", "status": "True"]]]], kind: "Node")
+        let original: JSON = [
+            "status": ["conditions": [["type": "Ready", "status": "False"], ["type": "A", "status": "True"]]]
+        ]
+        let merged = try patched(
+            original, ["status": ["conditions": [["type": "Ready", "status": "True"]]]], kind: "Node")
         #expect(
-            merged == ["status": ["conditions": [["type": "Ready", "status": "True"], ["type": "A", "status": "True"]]]])
+            merged == [
+                "status": ["conditions": [["type": "Ready", "status": "True"], ["type": "A", "status": "True"]]]
+            ])
     }
 
     @Test func retainsOnlyNamedKeys() throws {
         #expect(
             try patched(
                 ["spec": ["volumes": [["name": "v", "emptyDir": ["medium": "Memory"]]]]],
-                ["spec": ["volumes": [["name": "v", "$retainKeys": ["name", "hostPath"], "hostPath": ["path": "/x"]]]]])
+                [
+                    "spec": [
+                        "volumes": [["name": "v", "$retainKeys": ["name", "hostPath"], "hostPath": ["path": "/x"]]]
+                    ]
+                ])
                 == ["spec": ["volumes": [["name": "v", "hostPath": ["path": "/x"]]]]])
     }
 
@@ -132,12 +155,18 @@ import Testing
 
     @Test func mergesFinalizers() throws {
         #expect(
-            Set(try patched(["metadata": ["finalizers": ["a", "b"]]], ["metadata": ["finalizers": ["b", "c"]]]).finalizers)
+            Set(
+                try patched(["metadata": ["finalizers": ["a", "b"]]], ["metadata": ["finalizers": ["b", "c"]]])
+                    .finalizers)
                 == ["a", "b", "c"])
         #expect(
             try patched(
                 ["metadata": ["finalizers": ["a", "b", "c"]]],
-                ["metadata": ["$deleteFromPrimitiveList/finalizers": ["b"], "$setElementOrder/finalizers": ["a", "c"]]])
+                [
+                    "metadata": [
+                        "$deleteFromPrimitiveList/finalizers": ["b"], "$setElementOrder/finalizers": ["a", "c"],
+                    ]
+                ])
                 == ["metadata": ["finalizers": ["a", "c"]]])
     }
 
@@ -158,7 +187,8 @@ import Testing
     /// What the server added stays before what it preceded there.
     @Test func keepsTheServersOwnInPlace() throws {
         let merged = try patched(
-            containers("own-1", "a", "own-2", "b"), ["spec": ["$setElementOrder/containers": [["name": "b"], ["name": "a"]]]])
+            containers("own-1", "a", "own-2", "b"),
+            ["spec": ["$setElementOrder/containers": [["name": "b"], ["name": "a"]]]])
         #expect(names(merged["spec"]["containers"]) == ["own-1", "own-2", "b", "a"])
     }
 
@@ -173,7 +203,8 @@ import Testing
         #expect(names(try patched(containers("c", "b", "own"), added)["spec"]["containers"]) == ["c", "own", "a"])
         let plain: JSON = [
             "spec": [
-                "$setElementOrder/containers": [["name": "c"], ["name": "a"]], "containers": [["name": "c"], ["name": "a"]],
+                "$setElementOrder/containers": [["name": "c"], ["name": "a"]],
+                "containers": [["name": "c"], ["name": "a"]],
             ]
         ]
         #expect(names(try patched(containers("c", "own"), plain)["spec"]["containers"]) == ["c", "a", "own"])
@@ -203,20 +234,24 @@ import Testing
             "volumes":[{"$retainKeys":["hostPath","name"],"emptyDir":null,"hostPath":{"path":"/x"},"name":"v"}]}}
             """#)
         #expect(
-            try patched(original, patch) == JSON.parse(
-                #"""
-                {"metadata":{"name":"web","uid":"u","annotations":{"kubectl.kubernetes.io/last-applied-configuration":"new"}},
-                "spec":{"nodeName":"n1","containers":[{"name":"a","image":"i:2","imagePullPolicy":"Always",
-                "env":[{"name":"B","value":"2"}],"ports":[{"containerPort":53,"protocol":"TCP"},{"containerPort":80}]},
-                {"name":"injected","image":"proxy"}],"volumes":[{"name":"v","hostPath":{"path":"/x"}},{"name":"token","projected":{}}]}}
-                """#))
+            try patched(original, patch)
+                == JSON.parse(
+                    #"""
+                    {"metadata":{"name":"web","uid":"u","annotations":{"kubectl.kubernetes.io/last-applied-configuration":"new"}},
+                    "spec":{"nodeName":"n1","containers":[{"name":"a","image":"i:2","imagePullPolicy":"Always",
+                    "env":[{"name":"B","value":"2"}],"ports":[{"containerPort":53,"protocol":"TCP"},{"containerPort":80}]},
+                    {"name":"injected","image":"proxy"}],"volumes":[{"name":"v","hostPath":{"path":"/x"}},{"name":"token","projected":{}}]}}
+                    """#))
     }
 
     // MARK: bad patches
 
     @Test(arguments: [
         (#"{"spec":{"containers":[{"image":"i"}]}}"#, "map: map[image:i] does not contain declared merge key: name"),
-        (#"{"spec":{"containers":[{"$patch":"bogus","name":"a"}]}}"#, "unknown patch type: bogus in map: map[$patch:bogus name:a]"),
+        (
+            #"{"spec":{"containers":[{"$patch":"bogus","name":"a"}]}}"#,
+            "unknown patch type: bogus in map: map[$patch:bogus name:a]"
+        ),
         (#"{"spec":{"$patch":"bogus"}}"#, "unknown patch type: bogus in map: map[$patch:bogus]"),
         (#"{"spec":{"$patch":5}}"#, "unknown patch type: %!s(int64=5) in map: map[$patch:5]"),
         (#"{"spec":{"$retainKeys":["a"],"b":1}}"#, "invalid patch format of retainKeys"),
@@ -245,7 +280,9 @@ import Testing
                 #expect(
                     try StrategicMergePatch.apply(["metadata": ["labels": [:]]], to: object, schema: schema)["spec"]
                         == object["spec"])
-                #expect(try StrategicMergePatch.apply([:], to: object, schema: schema) == object, "\(kind.kind), seed \(seed)")
+                #expect(
+                    try StrategicMergePatch.apply([:], to: object, schema: schema) == object,
+                    "\(kind.kind), seed \(seed)")
             }
         }
     }
@@ -259,7 +296,8 @@ import Testing
             let object = try sample.object(kind)
             var patch = try sample.object(kind)
             Self.strew(&patch, &sample.random)
-            guard let merged = try? StrategicMergePatch.apply(patch, to: object, schema: try SchemaSample.schema(kind)) else {
+            guard let merged = try? StrategicMergePatch.apply(patch, to: object, schema: try SchemaSample.schema(kind))
+            else {
                 continue  // most of these patches make no sense
             }
             #expect(!merged.description.contains("\"$"), "seed \(seed)")

@@ -6,7 +6,9 @@ import Testing
         try ProtobufDecoder.decode(try #require(Base64.decode(base64)), scheme: .builtin)
     }
 
-    private func raw(_ kind: String, _ apiVersion: String = "v1", _ write: (inout ProtobufWriter) -> Void) throws -> JSON {
+    private func raw(_ kind: String, _ apiVersion: String = "v1", _ write: (inout ProtobufWriter) -> Void) throws
+        -> JSON
+    {
         var message = ProtobufWriter()
         write(&message)
         return try ProtobufDecoder.decode(
@@ -86,7 +88,8 @@ import Testing
                 var sample = SchemaSample(seed: seed)
                 sample.percentage = 60
                 let object = try sample.object(kind)
-                var decoded = try ProtobufDecoder.decode(ProtobufWriter.body(object, schema, packs: packs), scheme: .builtin)
+                var decoded = try ProtobufDecoder.decode(
+                    ProtobufWriter.body(object, schema, packs: packs), scheme: .builtin)
                 schema.normalize(&decoded)
                 #expect(decoded == object, "\(kind.kind), seed \(seed)")
             }

@@ -52,7 +52,8 @@ import Testing
         var schema = Schema(typeName: "test/v1.Leaf", fields: [])
         for level in 0..<100 {
             schema = Schema(
-                typeName: "test/v1.Level\(level)", fields: [Schema.Field(name: "inner", form: .object(schema), number: 1)])
+                typeName: "test/v1.Level\(level)",
+                fields: [Schema.Field(name: "inner", form: .object(schema), number: 1)])
         }
         return ResourceType(
             ResourcePath(resource: "nested", kind: "Nested"), singular: "nested", columns: [.name], schema: schema)

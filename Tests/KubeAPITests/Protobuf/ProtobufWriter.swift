@@ -77,17 +77,21 @@ struct ProtobufWriter {
             self.field(field.number, nested { for element in value.items { $0.varint(Self.bits(element)) } })
         case .map:
             for (key, entry) in value.object ?? JSONObject() {
-                self.field(field.number, nested {
-                    $0.field(1, Array(key.utf8))
-                    $0.single(2, entry, field.form)
-                })
+                self.field(
+                    field.number,
+                    nested {
+                        $0.field(1, Array(key.utf8))
+                        $0.single(2, entry, field.form)
+                    })
             }
         case .mapOfLists:
             for (key, entry) in value.object ?? JSONObject() {
-                self.field(field.number, nested {
-                    $0.field(1, Array(key.utf8))
-                    $0.field(2, nested { for text in entry.items { $0.field(1, Array(text.stringValue.utf8)) } })
-                })
+                self.field(
+                    field.number,
+                    nested {
+                        $0.field(1, Array(key.utf8))
+                        $0.field(2, nested { for text in entry.items { $0.field(1, Array(text.stringValue.utf8)) } })
+                    })
             }
         }
     }
@@ -110,22 +114,26 @@ struct ProtobufWriter {
         case .time, .microTime:
             // What is no time is written as none.
             let time = try? WrittenTime.read(value.stringValue, form == .time ? .seconds : .micro)
-            field(number, time.map { time in
-                nested {
-                    $0.field(1, varint: UInt64(bitPattern: time.seconds))
-                    $0.field(2, varint: UInt64(bitPattern: time.nanos))
-                }
-            } ?? [])
+            field(
+                number,
+                time.map { time in
+                    nested {
+                        $0.field(1, varint: UInt64(bitPattern: time.seconds))
+                        $0.field(2, varint: UInt64(bitPattern: time.nanos))
+                    }
+                } ?? [])
         case .duration:
             let nanos = Duration(goDuration: value.stringValue)?.nanoseconds ?? 0
             field(number, nested { $0.field(1, varint: UInt64(bitPattern: nanos)) })
         case .quantity: field(number, nested { $0.field(1, text) })
         case .intOrString:
-            field(number, nested {
-                $0.field(1, varint: value.string == nil ? 0 : 1)
-                $0.field(2, varint: UInt64(bitPattern: Int64(value.int ?? 0)))
-                $0.field(3, text)
-            })
+            field(
+                number,
+                nested {
+                    $0.field(1, varint: value.string == nil ? 0 : 1)
+                    $0.field(2, varint: UInt64(bitPattern: Int64(value.int ?? 0)))
+                    $0.field(3, text)
+                })
         case .raw: field(number, nested { $0.field(1, value.serialized()) })
         case .object(let schema): field(number, nested { $0.write(value, schema) })
         }

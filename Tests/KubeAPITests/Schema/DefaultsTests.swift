@@ -20,20 +20,21 @@ import Testing
             "serviceAccountName":"robot"}}
             """#, kind: "Pod")
         #expect(
-            try pod == JSON.parse(
-                #"""
-                {"spec":{"containers":[{"name":"a","image":"i","ports":[{"containerPort":80,"protocol":"TCP"}],
-                "resources":{"limits":{"cpu":"1","memory":"1Gi"},"requests":{"cpu":"500m","memory":"1Gi"}},
-                "livenessProbe":{"httpGet":{"port":80,"path":"/","scheme":"HTTP"},"timeoutSeconds":1,"periodSeconds":10,
-                "successThreshold":1,"failureThreshold":3},
-                "env":[{"name":"N","valueFrom":{"fieldRef":{"fieldPath":"metadata.name","apiVersion":"v1"}}}],
-                "imagePullPolicy":"Always","terminationMessagePath":"/dev/termination-log","terminationMessagePolicy":"File"}],
-                "volumes":[{"name":"e","emptyDir":{}},{"name":"s","secret":{"secretName":"x","defaultMode":420}},
-                {"name":"h","hostPath":{"path":"/x","type":""}}],
-                "serviceAccountName":"robot","serviceAccount":"robot","enableServiceLinks":true,"restartPolicy":"Always",
-                "terminationGracePeriodSeconds":30,"dnsPolicy":"ClusterFirst","securityContext":{},
-                "schedulerName":"default-scheduler"}}
-                """#))
+            try pod
+                == JSON.parse(
+                    #"""
+                    {"spec":{"containers":[{"name":"a","image":"i","ports":[{"containerPort":80,"protocol":"TCP"}],
+                    "resources":{"limits":{"cpu":"1","memory":"1Gi"},"requests":{"cpu":"500m","memory":"1Gi"}},
+                    "livenessProbe":{"httpGet":{"port":80,"path":"/","scheme":"HTTP"},"timeoutSeconds":1,"periodSeconds":10,
+                    "successThreshold":1,"failureThreshold":3},
+                    "env":[{"name":"N","valueFrom":{"fieldRef":{"fieldPath":"metadata.name","apiVersion":"v1"}}}],
+                    "imagePullPolicy":"Always","terminationMessagePath":"/dev/termination-log","terminationMessagePolicy":"File"}],
+                    "volumes":[{"name":"e","emptyDir":{}},{"name":"s","secret":{"secretName":"x","defaultMode":420}},
+                    {"name":"h","hostPath":{"path":"/x","type":""}}],
+                    "serviceAccountName":"robot","serviceAccount":"robot","enableServiceLinks":true,"restartPolicy":"Always",
+                    "terminationGracePeriodSeconds":30,"dnsPolicy":"ClusterFirst","securityContext":{},
+                    "schedulerName":"default-scheduler"}}
+                    """#))
     }
 
     @Test func publishesPortsOnTheHostsNetwork() throws {
@@ -60,7 +61,8 @@ import Testing
 
     @Test(arguments: [
         ("nginx", "Always"), ("nginx:latest", "Always"), ("nginx:1.27", "IfNotPresent"), ("host:5000/nginx", "Always"),
-        ("host:5000/nginx:1", "IfNotPresent"), ("nginx@sha256:00", "IfNotPresent"), ("nginx:latest@sha256:00", "Always"),
+        ("host:5000/nginx:1", "IfNotPresent"), ("nginx@sha256:00", "IfNotPresent"),
+        ("nginx:latest@sha256:00", "Always"),
         ("", "IfNotPresent"),
     ])
     func pullsByTag(image: String, policy: String) {
@@ -68,13 +70,15 @@ import Testing
     }
 
     @Test func fillsInAService() throws {
-        let service = try defaulted(#"{"spec":{"ports":[{"port":80},{"port":53,"targetPort":"dns","protocol":"UDP"}]}}"#, kind: "Service")
+        let service = try defaulted(
+            #"{"spec":{"ports":[{"port":80},{"port":53,"targetPort":"dns","protocol":"UDP"}]}}"#, kind: "Service")
         #expect(
-            try service == JSON.parse(
-                #"""
-                {"spec":{"ports":[{"port":80,"protocol":"TCP","targetPort":80},{"port":53,"targetPort":"dns","protocol":"UDP"}],
-                "sessionAffinity":"None","type":"ClusterIP","internalTrafficPolicy":"Cluster"},"status":{"loadBalancer":{}}}
-                """#))
+            try service
+                == JSON.parse(
+                    #"""
+                    {"spec":{"ports":[{"port":80,"protocol":"TCP","targetPort":80},{"port":53,"targetPort":"dns","protocol":"UDP"}],
+                    "sessionAffinity":"None","type":"ClusterIP","internalTrafficPolicy":"Cluster"},"status":{"loadBalancer":{}}}
+                    """#))
         let external = try defaulted(#"{"spec":{"type":"LoadBalancer","sessionAffinity":"ClientIP"}}"#, kind: "Service")
         #expect(external["spec"]["externalTrafficPolicy"] == "Cluster")
         #expect(external["spec"]["allocateLoadBalancerNodePorts"] == true)
@@ -92,14 +96,18 @@ import Testing
             try defaulted(#"{"subsets":[{"ports":[{"port":1}]}]}"#, kind: "Endpoints")["subsets"][0]["ports"][0]
                 == ["port": 1, "protocol": "TCP"])
         #expect(
-            try defaulted(#"{"ports":[{"port":1}]}"#, kind: "EndpointSlice", apiVersion: "discovery.k8s.io/v1")["ports"][0]
+            try defaulted(#"{"ports":[{"port":1}]}"#, kind: "EndpointSlice", apiVersion: "discovery.k8s.io/v1")[
+                "ports"][0]
                 == ["port": 1, "name": "", "protocol": "TCP"])
         #expect(
-            try defaulted(#"{"status":{"capacity":{"cpu":"2"}}}"#, kind: "Node")["status"]["allocatable"] == ["cpu": "2"])
+            try defaulted(#"{"status":{"capacity":{"cpu":"2"}}}"#, kind: "Node")["status"]["allocatable"] == [
+                "cpu": "2"
+            ])
     }
 
     @Test func emptyTextCountsAsLeftOut() throws {
-        let pod = try defaulted(#"{"spec":{"containers":[{"name":"a","imagePullPolicy":""}],"restartPolicy":""}}"#, kind: "Pod")
+        let pod = try defaulted(
+            #"{"spec":{"containers":[{"name":"a","imagePullPolicy":""}],"restartPolicy":""}}"#, kind: "Pod")
         #expect(pod["spec"]["restartPolicy"] == "Always")
         #expect(pod["spec"]["containers"][0]["imagePullPolicy"] == "IfNotPresent")
     }

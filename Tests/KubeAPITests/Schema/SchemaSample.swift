@@ -61,7 +61,8 @@ struct SchemaSample {
     }
 
     private mutating func text() -> String {
-        pick(["a", "web-1", "x.y/z", "é", "10.0.0.1", "two words", "名"], or: "a") + String(Int.random(in: 0..<9, using: &random))
+        pick(["a", "web-1", "x.y/z", "é", "10.0.0.1", "two words", "名"], or: "a")
+            + String(Int.random(in: 0..<9, using: &random))
     }
 
     private mutating func single(_ form: Schema.Form, depth: Int) -> JSON {
@@ -73,7 +74,10 @@ struct SchemaSample {
         case .float64: return .double(1.5)
         case .bytes: return .string(Base64.encode((0..<Int.random(in: 0..<9, using: &random)).map { UInt8($0 * 31) }))
         case .time:
-            return .string(pick(["1970-01-01T00:00:00Z", "2024-02-29T23:59:59Z", "9999-12-31T23:59:59Z", "0099-01-01T00:00:00Z"], or: ""))
+            return .string(
+                pick(
+                    ["1970-01-01T00:00:00Z", "2024-02-29T23:59:59Z", "9999-12-31T23:59:59Z", "0099-01-01T00:00:00Z"],
+                    or: ""))
         case .microTime: return .string(pick(["2024-01-02T03:04:05.000006Z", "1969-12-31T23:59:59.999999Z"], or: ""))
         case .duration: return .string(pick(["1s", "5m0s", "0s", "-1.5s"], or: ""))
         case .quantity: return .string(pick(["0", "500m", "1Gi", "1500m", "2.500", "12e6", "-1"], or: ""))

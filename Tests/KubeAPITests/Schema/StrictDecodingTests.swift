@@ -17,7 +17,8 @@ import Testing
             """#
         #expect(
             try errors(text, kind: "Service") == [
-                #"unknown field "spec.ports[1].potr""#, #"unknown field "spec.selectr""#, #"unknown field "metadata.lables""#,
+                #"unknown field "spec.ports[1].potr""#, #"unknown field "spec.selectr""#,
+                #"unknown field "metadata.lables""#,
                 #"unknown field "x y""#,
             ])
     }
@@ -31,7 +32,8 @@ import Testing
     }
 
     @Test func ordersUnknownAndDuplicateFieldsAsTheyCome() throws {
-        let text = #"{"kind":"ConfigMap","bogus":1,"kind":"ConfigMap","data":{"a":"1","b":"2","a":"3"},"metadata":{"nmae":"x"}}"#
+        let text =
+            #"{"kind":"ConfigMap","bogus":1,"kind":"ConfigMap","data":{"a":"1","b":"2","a":"3"},"metadata":{"nmae":"x"}}"#
         #expect(
             try errors(text, kind: "ConfigMap") == [
                 #"unknown field "bogus""#, #"duplicate field "kind""#, #"duplicate field "data.a""#,

@@ -83,7 +83,8 @@ import Testing
 
     @Test func microTimesHaveSixDigits() throws {
         #expect(
-            try errors(#"{"spec":{"renewTime":"2024-01-02T03:04:05Z"}}"#, kind: "Lease", apiVersion: "coordination.k8s.io/v1")
+            try errors(
+                #"{"spec":{"renewTime":"2024-01-02T03:04:05Z"}}"#, kind: "Lease", apiVersion: "coordination.k8s.io/v1")
                 == [
                     #"parsing time "2024-01-02T03:04:05Z" as "2006-01-02T15:04:05.000000Z07:00": cannot parse "Z" as ".000000""#
                 ])
@@ -114,7 +115,8 @@ import Testing
         for kind in SchemaSample.kinds {
             for seed in 0..<10 as Range<UInt64> {
                 var sample = SchemaSample(seed: seed)
-                #expect(try SchemaSample.schema(kind).typeErrors(sample.object(kind)) == [], "\(kind.kind), seed \(seed)")
+                #expect(
+                    try SchemaSample.schema(kind).typeErrors(sample.object(kind)) == [], "\(kind.kind), seed \(seed)")
             }
         }
     }

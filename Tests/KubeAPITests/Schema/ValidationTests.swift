@@ -14,12 +14,16 @@ import Testing
                     "spec.volumes[0].name: Required value", "spec.containers[0].name: Required value",
                     "spec.containers[0].env[0].name: Required value",
                 ])
-        #expect(try errors(#"{"spec":{"ports":[{"name":"x"}]}}"#, kind: "Service") == ["spec.ports[0].port: Required value"])
+        #expect(
+            try errors(#"{"spec":{"ports":[{"name":"x"}]}}"#, kind: "Service") == ["spec.ports[0].port: Required value"]
+        )
     }
 
     @Test func knowsClosedSets() throws {
         #expect(
-            try errors(#"{"spec":{"containers":[{"name":"a","imagePullPolicy":"Sometimes"}],"restartPolicy":"Maybe"}}"#, kind: "Pod")
+            try errors(
+                #"{"spec":{"containers":[{"name":"a","imagePullPolicy":"Sometimes"}],"restartPolicy":"Maybe"}}"#,
+                kind: "Pod")
                 == [
                     #"spec.containers[0].imagePullPolicy: Unsupported value: "Sometimes": supported values: "Always", "IfNotPresent", "Never""#,
                     #"spec.restartPolicy: Unsupported value: "Maybe": supported values: "Always", "Never", "OnFailure""#,
@@ -33,7 +37,9 @@ import Testing
     @Test(arguments: ["IPv4", "IPv6", "FQDN"])
     func takesEveryAddressType(type: String) throws {
         #expect(
-            try errors(#"{"addressType":"\#(type)","endpoints":[]}"#, kind: "EndpointSlice", apiVersion: "discovery.k8s.io/v1") == [])
+            try errors(
+                #"{"addressType":"\#(type)","endpoints":[]}"#, kind: "EndpointSlice", apiVersion: "discovery.k8s.io/v1")
+                == [])
     }
 
     /// A closed set of which nothing is known would refuse everything.

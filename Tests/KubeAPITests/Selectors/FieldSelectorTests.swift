@@ -3,8 +3,10 @@ import Testing
 
 @Suite struct FieldSelectorTests {
     @Test(arguments: [
-        ("", ""), ("a=b", "a=b"), ("a==b", "a=b"), ("a!=b", "a!=b"), ("a=b,c!=d", "a=b,c!=d"), (",a=b,,", "a=b"), ("a=", "a="), ("=b", "=b"),
-        ("=", ""), ("!=", ""), (#"a=x\,y"#, #"a=x\,y"#), (#"a=x\=y"#, #"a=x\=y"#), (#"a=x\\y"#, #"a=x\\y"#), ("a=b c", "a=b c"),
+        ("", ""), ("a=b", "a=b"), ("a==b", "a=b"), ("a!=b", "a!=b"), ("a=b,c!=d", "a=b,c!=d"), (",a=b,,", "a=b"),
+        ("a=", "a="), ("=b", "=b"),
+        ("=", ""), ("!=", ""), (#"a=x\,y"#, #"a=x\,y"#), (#"a=x\=y"#, #"a=x\=y"#), (#"a=x\\y"#, #"a=x\\y"#),
+        ("a=b c", "a=b c"),
         ("metadata.name=web-1", "metadata.name=web-1"),
     ])
     func reads(text: String, canonical: String) throws {
@@ -14,9 +16,12 @@ import Testing
     }
 
     @Test(arguments: [
-        ("a", "invalid selector: 'a'; can't understand 'a'"), ("a=b,c", "invalid selector: 'a=b,c'; can't understand 'c'"),
-        ("a=b=c", "invalid field selector: unescaped character in value: 61"), ("a===b", "invalid field selector: unescaped character in value: 61"),
-        (#"a=\x"#, #"invalid field selector: invalid escape sequence: \x"#), (#"a=b\"#, #"invalid field selector: invalid escape sequence: \"#),
+        ("a", "invalid selector: 'a'; can't understand 'a'"),
+        ("a=b,c", "invalid selector: 'a=b,c'; can't understand 'c'"),
+        ("a=b=c", "invalid field selector: unescaped character in value: 61"),
+        ("a===b", "invalid field selector: unescaped character in value: 61"),
+        (#"a=\x"#, #"invalid field selector: invalid escape sequence: \x"#),
+        (#"a=b\"#, #"invalid field selector: invalid escape sequence: \"#),
     ])
     func refusesInKubernetesWords(text: String, message: String) {
         #expect(throws: SelectorError(message)) { try FieldSelector(parsing: text) }
@@ -36,7 +41,8 @@ import Testing
 
     @Test func knowsTheFieldsOfKinds() throws {
         func value(_ kind: String, _ object: JSON, _ path: String) throws -> String? {
-            try #require(Scheme.builtin.resource(group: "", version: "v1", kind: kind)).fieldValue(of: object, path: path)
+            try #require(Scheme.builtin.resource(group: "", version: "v1", kind: kind)).fieldValue(
+                of: object, path: path)
         }
         let pod: JSON = [
             "metadata": ["name": "p", "namespace": "n"], "spec": ["nodeName": "n1"],

@@ -19,19 +19,52 @@ import Testing
 
     @Test(arguments: [
         (#"{"phase":"Pending"}"#, "0/1", "Pending"),
-        (#"{"phase":"Pending","containerStatuses":[{"name":"a","state":{"waiting":{"reason":"ContainerCreating"}}}]}"#, "0/1", "ContainerCreating"),
-        (#"{"phase":"Running","containerStatuses":[{"name":"a","ready":true,"state":{"running":{}}}]}"#, "1/1", "Running"),
-        (#"{"phase":"Running","containerStatuses":[{"name":"a","ready":false,"state":{"running":{}}}]}"#, "0/1", "Running"),
-        (#"{"phase":"Running","containerStatuses":[{"name":"a","restartCount":3,"state":{"waiting":{"reason":"CrashLoopBackOff"}}}]}"#, "0/1", "CrashLoopBackOff"),
-        (#"{"phase":"Pending","containerStatuses":[{"name":"a","state":{"waiting":{"reason":"ErrImageNeverPull"}}}]}"#, "0/1", "ErrImageNeverPull"),
-        (#"{"phase":"Succeeded","containerStatuses":[{"name":"a","state":{"terminated":{"exitCode":0,"reason":"Completed"}}}]}"#, "0/1", "Completed"),
-        (#"{"phase":"Failed","containerStatuses":[{"name":"a","state":{"terminated":{"exitCode":1,"reason":"Error"}}}]}"#, "0/1", "Error"),
-        (#"{"phase":"Failed","containerStatuses":[{"name":"a","state":{"terminated":{"exitCode":3}}}]}"#, "0/1", "ExitCode:3"),
-        (#"{"phase":"Failed","containerStatuses":[{"name":"a","state":{"terminated":{"exitCode":137,"signal":9}}}]}"#, "0/1", "Signal:9"),
-        (#"{"phase":"Running","containerStatuses":[{"name":"a","state":{"terminated":{"exitCode":137,"reason":"OOMKilled"}}}]}"#, "0/1", "OOMKilled"),
+        (
+            #"{"phase":"Pending","containerStatuses":[{"name":"a","state":{"waiting":{"reason":"ContainerCreating"}}}]}"#,
+            "0/1", "ContainerCreating"
+        ),
+        (
+            #"{"phase":"Running","containerStatuses":[{"name":"a","ready":true,"state":{"running":{}}}]}"#, "1/1",
+            "Running"
+        ),
+        (
+            #"{"phase":"Running","containerStatuses":[{"name":"a","ready":false,"state":{"running":{}}}]}"#, "0/1",
+            "Running"
+        ),
+        (
+            #"{"phase":"Running","containerStatuses":[{"name":"a","restartCount":3,"state":{"waiting":{"reason":"CrashLoopBackOff"}}}]}"#,
+            "0/1", "CrashLoopBackOff"
+        ),
+        (
+            #"{"phase":"Pending","containerStatuses":[{"name":"a","state":{"waiting":{"reason":"ErrImageNeverPull"}}}]}"#,
+            "0/1", "ErrImageNeverPull"
+        ),
+        (
+            #"{"phase":"Succeeded","containerStatuses":[{"name":"a","state":{"terminated":{"exitCode":0,"reason":"Completed"}}}]}"#,
+            "0/1", "Completed"
+        ),
+        (
+            #"{"phase":"Failed","containerStatuses":[{"name":"a","state":{"terminated":{"exitCode":1,"reason":"Error"}}}]}"#,
+            "0/1", "Error"
+        ),
+        (
+            #"{"phase":"Failed","containerStatuses":[{"name":"a","state":{"terminated":{"exitCode":3}}}]}"#, "0/1",
+            "ExitCode:3"
+        ),
+        (
+            #"{"phase":"Failed","containerStatuses":[{"name":"a","state":{"terminated":{"exitCode":137,"signal":9}}}]}"#,
+            "0/1", "Signal:9"
+        ),
+        (
+            #"{"phase":"Running","containerStatuses":[{"name":"a","state":{"terminated":{"exitCode":137,"reason":"OOMKilled"}}}]}"#,
+            "0/1", "OOMKilled"
+        ),
         (#"{"phase":"Failed","reason":"Evicted"}"#, "0/1", "Evicted"),
         (#"{"phase":"Unknown"}"#, "0/1", "Unknown"),
-        (#"{"phase":"Pending","conditions":[{"type":"PodScheduled","status":"False","reason":"SchedulingGated"}]}"#, "0/1", "SchedulingGated"),
+        (
+            #"{"phase":"Pending","conditions":[{"type":"PodScheduled","status":"False","reason":"SchedulingGated"}]}"#,
+            "0/1", "SchedulingGated"
+        ),
     ])
     func showsWhatHappens(status: String, ready: String, reason: String) throws {
         let row = try row(pod(status: status))
@@ -47,13 +80,18 @@ import Testing
         (#"[{"name":"i","state":{"terminated":{"exitCode":1,"reason":"Error"}}}]"#, "Init:Error"),
         (#"[{"name":"i","state":{"terminated":{"exitCode":7}}}]"#, "Init:ExitCode:7"),
         (#"[{"name":"i","state":{"terminated":{"exitCode":137,"signal":9}}}]"#, "Init:Signal:9"),
-        (#"[{"name":"i","state":{"terminated":{"exitCode":0}}},{"name":"j","state":{"terminated":{"exitCode":0}}}]"#, "PodInitializing"),
+        (
+            #"[{"name":"i","state":{"terminated":{"exitCode":0}}},{"name":"j","state":{"terminated":{"exitCode":0}}}]"#,
+            "PodInitializing"
+        ),
     ])
     func showsInitContainers(statuses: String, reason: String) throws {
         let row = try row(
             pod(
                 spec: #"{"initContainers":[{"name":"i"},{"name":"j"}],"containers":[{"name":"a"}]}"#,
-                status: #"{"phase":"Pending","initContainerStatuses":\#(statuses),"containerStatuses":[{"name":"a","state":{"waiting":{"reason":"PodInitializing"}}}]}"#))
+                status:
+                    #"{"phase":"Pending","initContainerStatuses":\#(statuses),"containerStatuses":[{"name":"a","state":{"waiting":{"reason":"PodInitializing"}}}]}"#
+            ))
         #expect(row.status == reason)
     }
 
@@ -61,7 +99,9 @@ import Testing
         let row = try row(
             pod(
                 spec: #"{"initContainers":[{"name":"s","restartPolicy":"Always"}],"containers":[{"name":"a"}]}"#,
-                status: #"{"phase":"Running","initContainerStatuses":[{"name":"s","started":true,"ready":true,"restartCount":2,"state":{"running":{}}}],"containerStatuses":[{"name":"a","ready":true,"state":{"running":{}}}]}"#))
+                status:
+                    #"{"phase":"Running","initContainerStatuses":[{"name":"s","started":true,"ready":true,"restartCount":2,"state":{"running":{}}}],"containerStatuses":[{"name":"a","ready":true,"state":{"running":{}}}]}"#
+            ))
         #expect(row == ("2/2", "Running", "2"))
     }
 
@@ -79,7 +119,8 @@ import Testing
         #expect(try row(pod(status: #"{"phase":"Running"}"#, metadata: deleted)).status == "Terminating")
         #expect(try row(pod(status: #"{"phase":"Pending"}"#, metadata: deleted)).status == "Terminating")
         #expect(try row(pod(status: #"{"phase":"Succeeded"}"#, metadata: deleted)).status == "Succeeded")
-        #expect(try row(pod(status: #"{"phase":"Running","reason":"NodeLost"}"#, metadata: deleted)).status == "Unknown")
+        #expect(
+            try row(pod(status: #"{"phase":"Running","reason":"NodeLost"}"#, metadata: deleted)).status == "Unknown")
     }
 
     @Test func tellsWhenAContainerWasRestarted() throws {
@@ -99,7 +140,9 @@ import Testing
         let row = try row(
             pod(
                 spec: #"{"initContainers":[{"name":"i"}],"containers":[{"name":"a"}]}"#,
-                status: #"{"phase":"Running","initContainerStatuses":[{"name":"i","restartCount":5,"state":{"terminated":{"exitCode":0}}}],"containerStatuses":[{"name":"a","ready":true,"restartCount":1,"state":{"running":{}}}]}"#))
+                status:
+                    #"{"phase":"Running","initContainerStatuses":[{"name":"i","restartCount":5,"state":{"terminated":{"exitCode":0}}}],"containerStatuses":[{"name":"a","ready":true,"restartCount":1,"state":{"running":{}}}]}"#
+            ))
         #expect(row.restarts == "1")
     }
 
@@ -108,7 +151,8 @@ import Testing
         let bare = TablePrinter.row(type, ["metadata": ["name": "p"]], include: .none, now: Self.now)["cells"]
         #expect(bare == ["p", "0/0", "", "0", "<unknown>", "<none>", "<none>", "<none>", "<none>"])
         let placed = try JSON.parse(
-            #"{"metadata":{"name":"p","creationTimestamp":"2024-01-02T03:04:05Z"},"spec":{"nodeName":"n1","containers":[],"readinessGates":[{"conditionType":"x"},{"conditionType":"y"}]},"status":{"phase":"Running","podIP":"10.0.0.1","podIPs":[{"ip":"10.0.0.1"},{"ip":"fd00::1"}],"nominatedNodeName":"n2","conditions":[{"type":"x","status":"True"}]}}"#)
+            #"{"metadata":{"name":"p","creationTimestamp":"2024-01-02T03:04:05Z"},"spec":{"nodeName":"n1","containers":[],"readinessGates":[{"conditionType":"x"},{"conditionType":"y"}]},"status":{"phase":"Running","podIP":"10.0.0.1","podIPs":[{"ip":"10.0.0.1"},{"ip":"fd00::1"}],"nominatedNodeName":"n2","conditions":[{"type":"x","status":"True"}]}}"#
+        )
         #expect(
             TablePrinter.row(type, placed, include: .none, now: Self.now)["cells"]
                 == ["p", "0/0", "Running", "0", "5m", "10.0.0.1", "n1", "n2", "1/2"])
@@ -121,7 +165,10 @@ import Testing
         }
         #expect(
             conditions("Succeeded") == [
-                ["type": "Completed", "status": "True", "reason": "Succeeded", "message": "The pod has completed successfully."]
+                [
+                    "type": "Completed", "status": "True", "reason": "Succeeded",
+                    "message": "The pod has completed successfully.",
+                ]
             ])
         #expect(conditions("Failed")[0]["message"] == "The pod failed.")
         #expect(conditions("Running").isNull)

@@ -5,7 +5,8 @@ import Testing
     private func cells(_ kind: String, _ object: String, apiVersion: String = "v1") throws -> JSON {
         let parts = apiVersion.split(separator: "/").map(String.init)
         let type = try #require(
-            Scheme.builtin.resource(group: parts.count > 1 ? parts[0] : "", version: parts[parts.count - 1], kind: kind))
+            Scheme.builtin.resource(group: parts.count > 1 ? parts[0] : "", version: parts[parts.count - 1], kind: kind)
+        )
         return TablePrinter.row(type, try JSON.parse(object), include: .none, now: PodColumnsTests.now)["cells"]
     }
     private static let metadata = #""metadata":{"name":"x","creationTimestamp":"2024-01-02T03:04:05Z"}"#
@@ -19,9 +20,12 @@ import Testing
             let type = try #require(Scheme.builtin.resources.first { $0.path.resource == fields[1] }, "\(fields[1])")
             let shown = type.columns.map { "\($0.name):\($0.type):\($0.priority)" }
             // Since then the restarts of pods tell when, as text.
-            let known = fields[7].replacing("Restarts:integer:0", with: "Restarts:string:0").split(separator: ",").map(String.init)
+            let known = fields[7].replacing("Restarts:integer:0", with: "Restarts:string:0").split(separator: ",").map(
+                String.init)
             #expect(shown == known, "\(fields[1])")
-            #expect(type.verbs.sorted() == fields[4].split(separator: ",").map(String.init).sorted() || fields[1] == "services", "\(fields[1])")
+            #expect(
+                type.verbs.sorted() == fields[4].split(separator: ",").map(String.init).sorted()
+                    || fields[1] == "services", "\(fields[1])")
             #expect(type.shortNames == fields[5].split(separator: ",").map(String.init), "\(fields[1])")
             #expect(type.categories == fields[6].split(separator: ",").map(String.init), "\(fields[1])")
             #expect(type.path.isNamespaced == (fields[3] == "n"), "\(fields[1])")
@@ -43,16 +47,28 @@ import Testing
             #"{\#(metadata),"spec":{"type":"NodePort","clusterIP":"10.96.0.1","clusterIPs":["10.96.0.1"],"externalIPs":["1.1.1.1"],"ports":[{"port":80,"protocol":"TCP","nodePort":30080},{"port":53,"protocol":"UDP"}],"selector":{"a":"b"}}}"#,
             #"["x","NodePort","10.96.0.1","1.1.1.1","80:30080/TCP,53/UDP","5m","a=b"]"#
         ),
-        ("Service", #"{\#(metadata),"spec":{"type":"ClusterIP","clusterIP":"None"}}"#, #"["x","ClusterIP","None","<none>","<none>","5m","<none>"]"#),
-        ("Service", #"{\#(metadata),"spec":{"type":"LoadBalancer","clusterIP":"10.96.0.2"}}"#, #"["x","LoadBalancer","10.96.0.2","<pending>","<none>","5m","<none>"]"#),
+        (
+            "Service", #"{\#(metadata),"spec":{"type":"ClusterIP","clusterIP":"None"}}"#,
+            #"["x","ClusterIP","None","<none>","<none>","5m","<none>"]"#
+        ),
+        (
+            "Service", #"{\#(metadata),"spec":{"type":"LoadBalancer","clusterIP":"10.96.0.2"}}"#,
+            #"["x","LoadBalancer","10.96.0.2","<pending>","<none>","5m","<none>"]"#
+        ),
         (
             "Service",
             #"{\#(metadata),"spec":{"type":"LoadBalancer","clusterIP":"10.96.0.2"},"status":{"loadBalancer":{"ingress":[{"ip":"2.2.2.2"},{"hostname":"h"}]}}}"#,
             #"["x","LoadBalancer","10.96.0.2","2.2.2.2,h","<none>","5m","<none>"]"#
         ),
-        ("Service", #"{\#(metadata),"spec":{"type":"ExternalName","externalName":"example.com"}}"#, #"["x","ExternalName","<none>","example.com","<none>","5m","<none>"]"#),
+        (
+            "Service", #"{\#(metadata),"spec":{"type":"ExternalName","externalName":"example.com"}}"#,
+            #"["x","ExternalName","<none>","example.com","<none>","5m","<none>"]"#
+        ),
         ("Endpoints", #"{\#(metadata)}"#, #"["x","<none>","5m"]"#),
-        ("Endpoints", #"{\#(metadata),"subsets":[{"notReadyAddresses":[{"ip":"1.1.1.1"}],"ports":[{"port":1}]}]}"#, #"["x","","5m"]"#),
+        (
+            "Endpoints", #"{\#(metadata),"subsets":[{"notReadyAddresses":[{"ip":"1.1.1.1"}],"ports":[{"port":1}]}]}"#,
+            #"["x","","5m"]"#
+        ),
         (
             "Endpoints",
             #"{\#(metadata),"subsets":[{"addresses":[{"ip":"1.1.1.1"},{"ip":"fd00::1"}],"ports":[{"port":80},{"port":81}]}]}"#,
@@ -64,8 +80,14 @@ import Testing
             #"{"metadata":{"name":"x","labels":{"node-role.kubernetes.io/b":"","node-role.kubernetes.io/a":"","kubernetes.io/role":"c"}},"spec":{"unschedulable":true},"status":{"conditions":[{"type":"Ready","status":"True"}],"addresses":[{"type":"InternalIP","address":"1.1.1.1"}],"nodeInfo":{"kubeletVersion":"v1","osImage":"Debian","kernelVersion":"6.1","containerRuntimeVersion":"c://1"}}}"#,
             #"["x","Ready,SchedulingDisabled","a,b,c","<unknown>","v1","1.1.1.1","<none>","Debian","6.1","c://1"]"#
         ),
-        ("Node", #"{\#(metadata)}"#, #"["x","Unknown","<none>","5m","","<none>","<none>","<unknown>","<unknown>","<unknown>"]"#),
-        ("Node", #"{\#(metadata),"status":{"conditions":[{"type":"Ready","status":"Unknown"}]}}"#, #"["x","NotReady","<none>","5m","","<none>","<none>","<unknown>","<unknown>","<unknown>"]"#),
+        (
+            "Node", #"{\#(metadata)}"#,
+            #"["x","Unknown","<none>","5m","","<none>","<none>","<unknown>","<unknown>","<unknown>"]"#
+        ),
+        (
+            "Node", #"{\#(metadata),"status":{"conditions":[{"type":"Ready","status":"Unknown"}]}}"#,
+            #"["x","NotReady","<none>","5m","","<none>","<none>","<unknown>","<unknown>","<unknown>"]"#
+        ),
         (
             "Event",
             #"{"metadata":{"name":"x"},"type":"Normal","reason":"Pulled","message":" done \n","count":4,"involvedObject":{"kind":"Pod","name":"p","fieldPath":"spec.containers{a}"},"source":{"component":"kubelet","host":"n1"},"firstTimestamp":"2024-01-02T03:00:05Z","lastTimestamp":"2024-01-02T03:04:05Z"}"#,
@@ -83,7 +105,8 @@ import Testing
 
     @Test func showsLeasesAndSlices() throws {
         #expect(
-            try cells("Lease", #"{\#(Self.metadata),"spec":{"holderIdentity":"n1"}}"#, apiVersion: "coordination.k8s.io/v1")
+            try cells(
+                "Lease", #"{\#(Self.metadata),"spec":{"holderIdentity":"n1"}}"#, apiVersion: "coordination.k8s.io/v1")
                 == ["x", "n1", "5m"])
         #expect(
             try cells(
@@ -108,7 +131,9 @@ import Testing
         #expect(
             table["rows"][0]["object"]
                 == ["kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": ["name": "x"]])
-        #expect(TablePrinter.table(type: type, objects: [object], metadata: [:], include: .object)["rows"][0]["object"] == object)
+        #expect(
+            TablePrinter.table(type: type, objects: [object], metadata: [:], include: .object)["rows"][0]["object"]
+                == object)
         #expect(
             TablePrinter.table(type: type, objects: [], metadata: [:], withColumns: false)["columnDefinitions"] == [])
     }

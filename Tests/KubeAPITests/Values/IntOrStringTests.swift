@@ -13,7 +13,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("25%", 10, true, 3), ("25%", 10, false, 2), ("0%", 10, true, 0), ("100%", 7, true, 7), ("1%", 1000, false, 10), ("50%", 0, true, 0),
+        ("25%", 10, true, 3), ("25%", 10, false, 2), ("0%", 10, true, 0), ("100%", 7, true, 7), ("1%", 1000, false, 10),
+        ("50%", 0, true, 0),
     ])
     func scales(text: String, total: Int, roundsUp: Bool, expected: Int) {
         #expect(IntOrString.string(text).scaled(total: total, roundsUp: roundsUp) == expected)

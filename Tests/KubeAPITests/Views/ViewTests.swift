@@ -13,7 +13,8 @@ import Testing
     @Test func sumsContainers() throws {
         #expect(
             try requests(
-                #"{"containers":[{"resources":{"requests":{"cpu":"500m","memory":"1Gi"}}},{"resources":{"requests":{"cpu":"250m"}}},{}]}"#)
+                #"{"containers":[{"resources":{"requests":{"cpu":"500m","memory":"1Gi"}}},{"resources":{"requests":{"cpu":"250m"}}},{}]}"#
+            )
                 == ["cpu": "750m", "memory": "1Gi"])
         #expect(try requests(#"{"containers":[{}]}"#) == [:])
         #expect(try requests(#"{"containers":[{"resources":{"requests":{"cpu":"lots"}}}]}"#) == [:])
@@ -21,20 +22,24 @@ import Testing
 
     /// Init containers run one after the other, before the others.
     @Test func takesTheLargestInitContainer() throws {
-        let spec = #"{"initContainers":[{"resources":{"requests":{"cpu":"2"}}},{"resources":{"requests":{"cpu":"1","memory":"1Gi"}}}],"containers":[{"resources":{"requests":{"cpu":"500m"}}}]}"#
+        let spec =
+            #"{"initContainers":[{"resources":{"requests":{"cpu":"2"}}},{"resources":{"requests":{"cpu":"1","memory":"1Gi"}}}],"containers":[{"resources":{"requests":{"cpu":"500m"}}}]}"#
         #expect(try requests(spec) == ["cpu": "2", "memory": "1Gi"])
     }
 
     /// Sidecars run beside whatever comes after them.
     @Test func addsSidecars() throws {
-        let spec = #"{"initContainers":[{"name":"s","restartPolicy":"Always","resources":{"requests":{"cpu":"100m"}}},{"resources":{"requests":{"cpu":"1"}}}],"containers":[{"resources":{"requests":{"cpu":"500m"}}}]}"#
+        let spec =
+            #"{"initContainers":[{"name":"s","restartPolicy":"Always","resources":{"requests":{"cpu":"100m"}}},{"resources":{"requests":{"cpu":"1"}}}],"containers":[{"resources":{"requests":{"cpu":"500m"}}}]}"#
         #expect(try requests(spec) == ["cpu": "1100m"])
-        let light = #"{"initContainers":[{"name":"s","restartPolicy":"Always","resources":{"requests":{"cpu":"100m"}}}],"containers":[{"resources":{"requests":{"cpu":"500m"}}}]}"#
+        let light =
+            #"{"initContainers":[{"name":"s","restartPolicy":"Always","resources":{"requests":{"cpu":"100m"}}}],"containers":[{"resources":{"requests":{"cpu":"500m"}}}]}"#
         #expect(try requests(light) == ["cpu": "600m"])
     }
 
     @Test func addsOverheadAndHeedsPodLevelResources() throws {
-        let spec = #"{"resources":{"requests":{"cpu":"2","example.com/gpu":"9"}},"overhead":{"cpu":"100m"},"containers":[{"resources":{"requests":{"cpu":"500m","example.com/gpu":"1"}}}]}"#
+        let spec =
+            #"{"resources":{"requests":{"cpu":"2","example.com/gpu":"9"}},"overhead":{"cpu":"100m"},"containers":[{"resources":{"requests":{"cpu":"500m","example.com/gpu":"1"}}}]}"#
         #expect(try requests(spec) == ["cpu": "2100m", "example.com/gpu": "1"])
     }
 
@@ -42,12 +47,16 @@ import Testing
         let ports = try pod(
             #"{"spec":{"containers":[{"ports":[{"containerPort":80,"hostPort":8080},{"containerPort":81}]},{"ports":[{"containerPort":53,"hostPort":53,"protocol":"UDP","hostIP":"10.0.0.1"}]}],"initContainers":[{"ports":[{"containerPort":1,"hostPort":1}]},{"restartPolicy":"Always","ports":[{"containerPort":2,"hostPort":2}]}]}}"#
         ).hostPorts
-        #expect(ports.map { "\($0.ip):\($0.port)/\($0.protocol)" } == ["0.0.0.0:8080/TCP", "10.0.0.1:53/UDP", "0.0.0.0:2/TCP"])
+        #expect(
+            ports.map { "\($0.ip):\($0.port)/\($0.protocol)" } == [
+                "0.0.0.0:8080/TCP", "10.0.0.1:53/UDP", "0.0.0.0:2/TCP",
+            ])
     }
 
     @Test func readsAPod() throws {
         let pod = try pod(
-            #"{"metadata":{"name":"p","namespace":"n","uid":"u","resourceVersion":"5","labels":{"a":"b"},"annotations":{"kubernetes.io/config.mirror":"x"},"deletionTimestamp":"2024-01-02T03:04:05Z","deletionGracePeriodSeconds":3,"ownerReferences":[{"name":"x"},{"name":"rc","controller":true}]},"spec":{"nodeName":"n1","terminationGracePeriodSeconds":30,"containers":[{"name":"a","ports":[{"name":"http","containerPort":80}]}]},"status":{"phase":"Running","podIP":"10.0.0.1","conditions":[{"type":"Ready","status":"True"}]}}"#)
+            #"{"metadata":{"name":"p","namespace":"n","uid":"u","resourceVersion":"5","labels":{"a":"b"},"annotations":{"kubernetes.io/config.mirror":"x"},"deletionTimestamp":"2024-01-02T03:04:05Z","deletionGracePeriodSeconds":3,"ownerReferences":[{"name":"x"},{"name":"rc","controller":true}]},"spec":{"nodeName":"n1","terminationGracePeriodSeconds":30,"containers":[{"name":"a","ports":[{"name":"http","containerPort":80}]}]},"status":{"phase":"Running","podIP":"10.0.0.1","conditions":[{"type":"Ready","status":"True"}]}}"#
+        )
         #expect(pod.key == "n/p")
         #expect(pod.nodeName == "n1")
         #expect(pod.podIPs == ["10.0.0.1"])
@@ -83,7 +92,9 @@ import Testing
 
     @Test func readsEndpoints() {
         #expect(Endpoint([:]).isReady && Endpoint([:]).isServing && !Endpoint([:]).isTerminating)
-        let ending = Endpoint(["conditions": ["ready": false, "serving": true, "terminating": true], "addresses": ["1.1.1.1"]])
+        let ending = Endpoint([
+            "conditions": ["ready": false, "serving": true, "terminating": true], "addresses": ["1.1.1.1"],
+        ])
         #expect(!ending.isReady && ending.isServing && ending.isTerminating)
         #expect(ending.address == "1.1.1.1")
         #expect(!Endpoint(["conditions": ["ready": false]]).isServing)
@@ -94,7 +105,8 @@ import Testing
         let node = Node([
             "spec": ["podCIDR": "10.244.0.0/22", "unschedulable": true],
             "status": [
-                "addresses": [["type": "InternalIP", "address": "1.1.1.1"]], "allocatable": ["cpu": "2", "memory": "1Gi"],
+                "addresses": [["type": "InternalIP", "address": "1.1.1.1"]],
+                "allocatable": ["cpu": "2", "memory": "1Gi"],
                 "conditions": [["type": "Ready", "status": "False"]],
             ],
         ])

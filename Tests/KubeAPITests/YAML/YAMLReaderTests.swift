@@ -6,16 +6,24 @@ import Testing
     private func value(_ text: String) throws -> JSON { try YAML.parse("k: \(text)\n")[0]["k"] }
 
     /// YAML 1.1: "no" is a Boolean, also the country.
-    @Test(arguments: [
-        ("yes", JSON.bool(true)), ("No", .bool(false)), ("on", .bool(true)), ("OFF", .bool(false)), ("y", .bool(true)), ("N", .bool(false)),
-        ("true", .bool(true)), ("False", .bool(false)), ("tRUE", "tRUE"), ("nO", "nO"), ("null", .null), ("~", .null), ("", .null), ("Null", .null),
-        ("1", 1), ("+1", 1), ("-5", -5), ("0x1f", 31), ("0o17", 15), ("017", 15), ("0b101", 5), ("1_000", 1000), ("08", 8), ("00", 0), ("-0x10", -16),
-        ("1.5", 1.5), ("3.0", 3), (".5", 0.5), ("5.", 5), ("1e3", 1000), ("-1.5e-3", -0.0015), ("12:30", "12:30"), ("1.2.3", "1.2.3"), ("1e", "1e"),
-        ("0xG", "0xG"), ("9223372036854775807", .int(.max)), ("2001-01-01", "2001-01-01"), ("a", "a"), ("'1'", "1"), ("\"yes\"", "yes"),
-        ("\"a\\n\\u00e9\\x41\"", "a\néA"), ("'it''s'", "it's"), ("a b # c", "a b"), ("a#b", "a#b"), ("!!str 1", "1"), ("!!int '3'", 3), ("!!float 1", 1),
-        ("!!bool yes", .bool(true)), ("!!binary aGk=", "hi"), ("! 5", "5"), ("{a: 1}", ["a": 1]), ("[1, two]", [1, "two"]), ("[]", []), ("{}", [:]),
-        ("<<", "<<"), ("=", "="), ("-", .null),
-    ] as [(String, JSON)])
+    @Test(
+        arguments: [
+            ("yes", JSON.bool(true)), ("No", .bool(false)), ("on", .bool(true)), ("OFF", .bool(false)),
+            ("y", .bool(true)), ("N", .bool(false)),
+            ("true", .bool(true)), ("False", .bool(false)), ("tRUE", "tRUE"), ("nO", "nO"), ("null", .null),
+            ("~", .null), ("", .null), ("Null", .null),
+            ("1", 1), ("+1", 1), ("-5", -5), ("0x1f", 31), ("0o17", 15), ("017", 15), ("0b101", 5), ("1_000", 1000),
+            ("08", 8), ("00", 0), ("-0x10", -16),
+            ("1.5", 1.5), ("3.0", 3), (".5", 0.5), ("5.", 5), ("1e3", 1000), ("-1.5e-3", -0.0015), ("12:30", "12:30"),
+            ("1.2.3", "1.2.3"), ("1e", "1e"),
+            ("0xG", "0xG"), ("9223372036854775807", .int(.max)), ("2001-01-01", "2001-01-01"), ("a", "a"), ("'1'", "1"),
+            ("\"yes\"", "yes"),
+            ("\"a\\n\\u00e9\\x41\"", "a\néA"), ("'it''s'", "it's"), ("a b # c", "a b"), ("a#b", "a#b"),
+            ("!!str 1", "1"), ("!!int '3'", 3), ("!!float 1", 1),
+            ("!!bool yes", .bool(true)), ("!!binary aGk=", "hi"), ("! 5", "5"), ("{a: 1}", ["a": 1]),
+            ("[1, two]", [1, "two"]), ("[]", []), ("{}", [:]),
+            ("<<", "<<"), ("=", "="), ("-", .null),
+        ] as [(String, JSON)])
     func readsScalars(text: String, expected: JSON) throws {
         if text == "-" {
             #expect(throws: YAMLError.self) { try value(text) }
@@ -30,9 +38,11 @@ import Testing
     }
 
     @Test func readsBlocks() throws {
-        #expect(try YAML.parse("a: |\n  x\n   y\n\n  z\nb: |-\n  x\nc: |+\n  x\n\nd: >\n  x\n  y\n\n  z\ne: >-\n  x\n  y\n")[0] == [
-            "a": "x\n y\n\nz\n", "b": "x", "c": "x\n\n", "d": "x y\nz\n", "e": "x y",
-        ])
+        #expect(
+            try YAML.parse(
+                "a: |\n  x\n   y\n\n  z\nb: |-\n  x\nc: |+\n  x\n\nd: >\n  x\n  y\n\n  z\ne: >-\n  x\n  y\n")[0] == [
+                    "a": "x\n y\n\nz\n", "b": "x", "c": "x\n\n", "d": "x y\nz\n", "e": "x y",
+                ])
     }
 
     @Test func readsManyDocuments() throws {
@@ -49,9 +59,10 @@ import Testing
     }
 
     @Test func expandsAliasesAndMerges() throws {
-        #expect(try YAML.parse("a: &x {p: 1, q: 2}\nb: *x\nc:\n  <<: *x\n  q: 3\n")[0] == [
-            "a": ["p": 1, "q": 2], "b": ["p": 1, "q": 2], "c": ["q": 3, "p": 1],
-        ])
+        #expect(
+            try YAML.parse("a: &x {p: 1, q: 2}\nb: *x\nc:\n  <<: *x\n  q: 3\n")[0] == [
+                "a": ["p": 1, "q": 2], "b": ["p": 1, "q": 2], "c": ["q": 3, "p": 1],
+            ])
         #expect(try YAML.parse("b:\n  <<: [{a: 1}, {a: 2, c: 3}]\n")[0] == ["b": ["a": 1, "c": 3]])
         #expect(throws: YAMLError.self) { try YAML.parse("a: *nowhere\n") }
         #expect(throws: YAMLError.self) { try YAML.parse("a: &x [*x]\n") }
@@ -100,13 +111,19 @@ import Testing
 
     @Test func survivesAnyText() {
         let base = UInt64.random(in: 0..<1 << 48)
-        let tokens = ["a", ": ", "- ", "\n", "  ", "[", "]", "{", "}", "&x ", "*x", "|", ">", "\"", "'", "#", "!!int ", "<<", "? ", ",", "---\n", "%", "\t", "é", "1", "~"]
+        let tokens = [
+            "a", ": ", "- ", "\n", "  ", "[", "]", "{", "}", "&x ", "*x", "|", ">", "\"", "'", "#", "!!int ", "<<",
+            "? ", ",", "---\n", "%", "\t", "é", "1", "~",
+        ]
         for seed in base..<base + 5000 {
             var random = SeededGenerator(seed: seed)
-            let text = (0..<Int.random(in: 0..<25, using: &random)).map { _ in tokens.randomElement(using: &random) ?? "" }.joined()
+            let text = (0..<Int.random(in: 0..<25, using: &random)).map { _ in
+                tokens.randomElement(using: &random) ?? ""
+            }.joined()
             guard let documents = try? YAML.parse(text) else { continue }  // refusing is what is expected most often
             for document in documents {
-                #expect((try? YAML.parse(YAML.serialize(document))) == [document], "seed \(seed): \(text.debugDescription)")
+                #expect(
+                    (try? YAML.parse(YAML.serialize(document))) == [document], "seed \(seed): \(text.debugDescription)")
             }
         }
     }

@@ -5,7 +5,8 @@ import Testing
     @Test func writesAsKubectlDoes() throws {
         let text = YAML.serialize([
             "apiVersion": "v1", "kind": "Config",
-            "clusters": [["name": "a", "cluster": ["server": "https://127.0.0.1:6443", "tags": [1, [2, 3]]]]], "empty": [:], "none": [],
+            "clusters": [["name": "a", "cluster": ["server": "https://127.0.0.1:6443", "tags": [1, [2, 3]]]]],
+            "empty": [:], "none": [],
             "flag": true, "half": 0.5,
         ])
         #expect(
@@ -29,10 +30,14 @@ import Testing
     }
 
     @Test(arguments: [
-        ("yes", "\"yes\""), ("n", "\"n\""), ("null", "\"null\""), ("1", "\"1\""), ("1.5", "\"1.5\""), ("", "\"\""), ("a: b", "\"a: b\""), ("a #b", "\"a #b\""),
-        ("- a", "\"- a\""), ("a", "a"), ("a b", "a b"), (" a", "\" a\""), ("a:", "\"a:\""), ("2001-01-01", "\"2001-01-01\""), ("12:30", "\"12:30\""),
-        ("*a", "\"*a\""), ("a\tb", "\"a\\tb\""), ("é", "é"), ("\u{1}", "\"\\u0001\""), ("\u{feff}a", "\"\\ufeffa\""), ("a\nb", "|-\n  a\n  b"),
-        ("a\nb\n", "|\n  a\n  b"), ("a\n\n", "|+\n  a\n"), ("0x1f", "\"0x1f\""), ("...", "\"...\""), ("=", "\"=\""), ("<<", "\"<<\""),
+        ("yes", "\"yes\""), ("n", "\"n\""), ("null", "\"null\""), ("1", "\"1\""), ("1.5", "\"1.5\""), ("", "\"\""),
+        ("a: b", "\"a: b\""), ("a #b", "\"a #b\""),
+        ("- a", "\"- a\""), ("a", "a"), ("a b", "a b"), (" a", "\" a\""), ("a:", "\"a:\""),
+        ("2001-01-01", "\"2001-01-01\""), ("12:30", "\"12:30\""),
+        ("*a", "\"*a\""), ("a\tb", "\"a\\tb\""), ("é", "é"), ("\u{1}", "\"\\u0001\""), ("\u{feff}a", "\"\\ufeffa\""),
+        ("a\nb", "|-\n  a\n  b"),
+        ("a\nb\n", "|\n  a\n  b"), ("a\n\n", "|+\n  a\n"), ("0x1f", "\"0x1f\""), ("...", "\"...\""), ("=", "\"=\""),
+        ("<<", "\"<<\""),
     ])
     func quotesWhatWouldBeReadAsSomethingElse(string: String, written: String) throws {
         #expect(YAML.serialize(["k": .string(string)]) == "k: \(written)\n")
