@@ -17,15 +17,18 @@ final class NftablesProxy: ServiceCarrier {
     private let conntrack: Conntrack?
     private let nodeAddresses: [NftElement]
     private let log: Logger
+    private let chunkLimit: Int
     private let state: Mutex<State>
 
     init(
-        kernel: any NftKernel, conntrack: Conntrack?, ruleset: Ruleset, nodeAddresses: [NftElement], log: Logger
+        kernel: any NftKernel, conntrack: Conntrack?, ruleset: Ruleset, nodeAddresses: [NftElement], log: Logger,
+        chunkLimit: Int = RulesetDiff.chunkLimit
     ) {
         self.kernel = kernel
         self.conntrack = conntrack
         self.nodeAddresses = nodeAddresses
         self.log = log
+        self.chunkLimit = chunkLimit
         state = Mutex(State(plan: RulesetPlan(layout: ruleset.layout), ruleset: ruleset))
     }
 
@@ -46,7 +49,7 @@ final class NftablesProxy: ServiceCarrier {
             guard state.plan.hasChanges else { return }
             let diff = state.plan.takeDiff()
             state.isUncertain = true
-            for transaction in diff.transactions(state.ruleset) { try self.kernel.apply(transaction) }
+            for transaction in diff.transactions(state.ruleset, chunkLimit: self.chunkLimit) { try self.kernel.apply(transaction) }
             state.isUncertain = false
             self.endStaleFlows(diff, state)
         }
@@ -104,7 +107,7 @@ final class NftablesProxy: ServiceCarrier {
         state.ruleset = reconciliation.ruleset
         let transactions =
             applied != nil && reconciliation.applied == nil
-            ? [reconciliation.replacement()] : reconciliation.transactions()
+            ? [reconciliation.replacement()] : reconciliation.transactions(chunkLimit: chunkLimit)
         for transaction in transactions { try kernel.apply(transaction) }
         state.isUncertain = false
         // Of a table that was there: what no plan of ours knows any more is found among conntrack's entries.

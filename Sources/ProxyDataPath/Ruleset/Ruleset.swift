@@ -62,7 +62,12 @@ struct Ruleset: Sendable, Hashable {
             .isIn(clusterRange, .sourceAddress), .isIn(clusterRange, .destinationAddress, negated: true),
             .isIn(serviceRange, .destinationAddress, negated: true), .masquerade)
         let postrouting = NftChain.Hook(kind: .nat, point: .postrouting, priority: 100)
-        guard carriesServices else { return [NftChain("postrouting", hook: postrouting, [egress])] }
+        let raw = NftChain.Hook(kind: .filter, point: .prerouting, priority: -300)
+        // Nobody outside reaches what listens on the loopback addresses.
+        let loopback = NftRule(.fromLoopback(negated: true), .isLoopback(), .drop)
+        guard carriesServices else {
+            return [NftChain("postrouting", hook: postrouting, [egress]), NftChain("raw", hook: raw, [loopback])]
+        }
         return [
             NftChain(PickChain.refuse.name, PickChain.refuse.rules(sets, layout)),
             // The drop is for a pick chain that went between the two look-ups.
@@ -86,10 +91,9 @@ struct Ruleset: Sendable, Hashable {
                     egress,
                 ]),
             NftChain(
-                "raw", hook: .init(kind: .filter, point: .prerouting, priority: -300),
+                "raw", hook: raw,
                 [
-                    // Nobody outside reaches what listens on the loopback addresses.
-                    NftRule(.fromLoopback(negated: true), .isLoopback(), .drop),
+                    loopback,
                     // Packets to a service that conntrack could not place follow the route to lo, and would go in circles.
                     NftRule(.fromLoopback(), .isIn(serviceRange, .destinationAddress), .drop),
                 ]),

@@ -1,0 +1,176 @@
+import KubeAPI
+import Testing
+
+@testable import ProxyDataPath
+
+@Suite struct ServiceMapTests {
+    private func service(_ spec: JSON, name: String = "web", labels: JSON = .null, status: JSON = .null) -> JSON {
+        [
+            "kind": "Service", "metadata": ["namespace": "default", "name": .string(name), "labels": labels],
+            "spec": spec, "status": status,
+        ]
+    }
+    private let simple: JSON = ["clusterIP": "10.96.0.10", "ports": [["port": 80, "protocol": "TCP"]]]
+
+    private func slice(
+        _ endpoints: [JSON], name: String = "web-1", service: String = "web", port: JSON = ["port": 8080]
+    ) -> JSON {
+        [
+            "kind": "EndpointSlice", "addressType": "IPv4",
+            "metadata": [
+                "namespace": "default", "name": .string(name),
+                "labels": ["kubernetes.io/service-name": .string(service)],
+            ],
+            "ports": [port], "endpoints": .array(endpoints),
+        ]
+    }
+    private func endpoint(
+        _ address: String, ready: Bool? = true, serving: Bool? = nil, terminating: Bool? = nil, node: String? = nil
+    ) -> JSON {
+        [
+            "addresses": [.string(address)], "nodeName": JSON(node),
+            "conditions": ["ready": JSON(ready), "serving": JSON(serving), "terminating": JSON(terminating)],
+        ]
+    }
+    private func ports(_ service: JSON, _ slices: JSON...) -> [ServicePortState] {
+        var map = ServiceMap(nodeName: "node1")
+        map.set(service: service)
+        for slice in slices { map.set(slice: slice) }
+        return map.takeChanges().first { $0.service == "default/web" }?.ports ?? []
+    }
+
+    @Test func joinsAServiceWithAllItsSlices() {
+        let ports = ports(
+            service(simple), slice([endpoint("10.244.0.6"), endpoint("10.244.0.5")]),
+            slice([endpoint("10.244.0.7"), endpoint("10.244.0.5")], name: "web-2"),
+            slice([endpoint("10.244.0.9")], name: "other-1", service: "other"))
+        #expect(ports.map(\.backends) == [backends(5...7)])
+        #expect(ports.first?.fronts == [front("10.96.0.10")])
+        #expect(ports.first?.name.description == "default/web")
+    }
+
+    @Test func givesAnEmptyServiceNoBackends() {
+        #expect(ports(service(simple)).map(\.backends) == [[]])
+    }
+
+    @Test func takesReadyEndpointsOnly() {
+        let ports = ports(
+            service(simple),
+            slice([
+                endpoint("10.244.0.5"), endpoint("10.244.0.6", ready: false), endpoint("10.244.0.7", ready: nil),
+                endpoint("10.244.0.8", ready: false, serving: true, terminating: true),
+            ]))
+        #expect(ports.first?.backends == backends([5, 7]))
+    }
+
+    @Test func fallsBackToEndpointsThatStillServeWhileTheyEnd() {
+        let ports = ports(
+            service(simple),
+            slice([
+                endpoint("10.244.0.5", ready: false, serving: true, terminating: true),
+                endpoint("10.244.0.6", ready: false, serving: false, terminating: true),
+                endpoint("10.244.0.7", ready: false, serving: true, terminating: false),
+            ]))
+        #expect(ports.first?.backends == backends([5]))
+    }
+
+    @Test func findsPortsByName() {
+        let spec: JSON = [
+            "clusterIP": "10.96.0.10",
+            "ports": [["name": "http", "port": 80], ["name": "dns", "port": 53, "protocol": "UDP"]],
+        ]
+        let ports = ports(
+            service(spec), slice([endpoint("10.244.0.5")], port: ["name": "http", "port": 8080]),
+            slice([endpoint("10.244.0.5")], name: "web-2", port: ["name": "dns", "port": 5353, "protocol": "UDP"]))
+        #expect(ports.map(\.backends) == [[backend("10.244.0.5", 8080)], [backend("10.244.0.5", 5353)]])
+        #expect(ports.map(\.name.proto) == [.tcp, .udp])
+    }
+
+    @Test func knowsWhichBackendsAreThisNodes() {
+        let ports = ports(
+            service(simple),
+            slice([endpoint("10.244.0.5", node: "node1"), endpoint("10.244.1.5", node: "node2"), endpoint("10.244.2.5")]))
+        #expect(ports.first?.localAddresses == [address("10.244.0.5")])
+    }
+
+    @Test func listsAllPlacesAtWhichAServiceIsReached() {
+        let spec: JSON = [
+            "type": "LoadBalancer", "clusterIP": "10.96.0.10", "externalIPs": ["203.0.113.5", "10.96.0.10"],
+            "ports": [["port": 80, "nodePort": 30080]],
+        ]
+        let ports = ports(
+            service(spec, status: ["loadBalancer": ["ingress": [["ip": "198.51.100.7"], ["hostname": "lb.example"]]]]))
+        #expect(
+            ports.first?.fronts == [
+                front("10.96.0.10"), Front(.address(address("203.0.113.5"), 80), .tcp, isExternal: true),
+                Front(.address(address("198.51.100.7"), 80), .tcp, isExternal: true),
+                Front(.nodePort(30080), .tcp, isExternal: true),
+            ])
+    }
+
+    @Test func readsAffinity() {
+        var spec = simple
+        spec["sessionAffinity"] = "ClientIP"
+        #expect(ports(service(spec)).first?.affinitySeconds == 10800)
+        spec["sessionAffinityConfig"] = ["clientIP": ["timeoutSeconds": 30]]
+        #expect(ports(service(spec)).first?.affinitySeconds == 30)
+    }
+
+    @Test(arguments: [
+        ["clusterIP": "None", "ports": [["port": 80]]],
+        ["type": "ExternalName", "externalName": "example.org"],
+        ["ports": [["port": 80]]],
+    ] as [JSON])
+    func carriesNothingForServicesWithoutAVirtualAddress(spec: JSON) {
+        #expect(ports(service(spec), slice([endpoint("10.244.0.5")])).isEmpty)
+    }
+
+    @Test func leavesServicesOfAnotherProxyAlone() {
+        #expect(ports(service(simple, labels: ["service.kubernetes.io/service-proxy-name": "mine"])).isEmpty)
+    }
+
+    @Test func ignoresSlicesOfNames() {
+        var names = slice([endpoint("example.org")])
+        names["addressType"] = "FQDN"
+        #expect(ports(service(simple), names).first?.backends == [])
+    }
+
+    @Test func reportsOnlyWhatChanged() {
+        var map = ServiceMap(nodeName: "node1")
+        map.set(service: service(simple))
+        map.set(service: service(simple, name: "other"))
+        #expect(map.takeChanges().map(\.service) == ["default/other", "default/web"])
+        #expect(map.takeChanges().isEmpty)
+        map.set(slice: slice([endpoint("10.244.0.5")]))
+        #expect(map.takeChanges().map(\.service) == ["default/web"])
+        // The same addresses with other details.
+        var same = slice([endpoint("10.244.0.5")])
+        same["endpoints"][0]["targetRef"] = ["kind": "Pod", "name": "web-1"]
+        map.set(slice: same)
+        #expect(!map.hasChanges)
+        map.remove(slice: "default/web-1")
+        #expect(map.takeChanges().first?.ports.first?.backends == [])
+        map.remove(service: "default/web")
+        #expect(map.takeChanges().first?.ports.isEmpty == true)
+    }
+
+    @Test func followsASliceToAnotherService() {
+        var map = ServiceMap(nodeName: "node1")
+        map.set(service: service(simple))
+        map.set(service: service(simple, name: "other"))
+        map.set(slice: slice([endpoint("10.244.0.5")]))
+        _ = map.takeChanges()
+        map.set(slice: slice([endpoint("10.244.0.5")], service: "other"))
+        let changes = map.takeChanges()
+        #expect(changes.map(\.service) == ["default/other", "default/web"])
+        #expect(changes.map { $0.ports.first?.backends } == [backends([5]), []])
+    }
+
+    @Test func takesAServiceWhoseSlicesCameFirst() {
+        var map = ServiceMap(nodeName: "node1")
+        map.set(slice: slice([endpoint("10.244.0.5")]))
+        #expect(map.takeChanges().first?.ports.isEmpty == true)
+        map.set(service: service(simple))
+        #expect(map.takeChanges().first?.ports.first?.backends == backends([5]))
+    }
+}
