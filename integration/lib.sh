@@ -25,9 +25,9 @@ skip() { echo "skip $*"; }
 
 # check NAME COMMAND...: one check, whose output is shown when it fails.
 check() {
-    local name=$1 out
+    local label=$1 out
     shift
-    if out=$("$@" 2>&1); then ok "$name"; else not_ok "$name: $(echo "$out" | tail -n 5 | tr '\n' ' ' | cut -c1-400)"; fi
+    if out=$("$@" 2>&1); then ok "$label"; else not_ok "$label: $(echo "$out" | tail -n 5 | tr '\n' ' ' | cut -c1-400)"; fi
 }
 
 # equal NAME ACTUAL EXPECTED
@@ -57,9 +57,10 @@ eventually() {
 
 # check_eventually NAME SECONDS COMMAND...
 check_eventually() {
-    local name=$1 seconds=$2
+    # Not `name` and `seconds`: what is called sees our locals, and has such variables of its own.
+    local label=$1 limit=$2
     shift 2
-    if eventually "$seconds" "$@"; then ok "$name"; else not_ok "$name: not within $seconds s: $* ($("$@" 2>&1 | tail -n 3 | tr '\n' ' ' | cut -c1-300))"; fi
+    if eventually "$limit" "$@"; then ok "$label"; else not_ok "$label: not within $limit s: $* ($("$@" 2>&1 | tail -n 3 | tr '\n' ' ' | cut -c1-300))"; fi
 }
 
 # --- the node: a network namespace with an uplink to an "outside" namespace
