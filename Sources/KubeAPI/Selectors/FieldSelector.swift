@@ -23,7 +23,8 @@ public struct FieldSelector: Sendable, Hashable, CustomStringConvertible {
     /// for the character after the backslash.
     public init(parsing text: String) throws(SelectorError) {
         var requirements: [Requirement] = []
-        for term in Self.terms(Array(text.utf8)) where !term.isEmpty {
+        // Sorted, as Kubernetes reads and writes them.
+        for term in Self.terms(Array(text.utf8)).sorted(by: { $0.lexicographicallyPrecedes($1) }) where !term.isEmpty {
             guard let (field, isEqual, value) = Self.split(term) else {
                 throw SelectorError(
                     "invalid selector: '\(text)'; can't understand '\(String(decoding: term, as: UTF8.self))'")
@@ -68,12 +69,12 @@ public struct FieldSelector: Sendable, Hashable, CustomStringConvertible {
     private static func unescape(_ value: ArraySlice<UInt8>) throws(SelectorError) -> String {
         var result: [UInt8] = []
         var isEscaped = false
-        for byte in value {
+        for (position, byte) in zip(value.indices, value) {
             let isSpecial = byte == UInt8(ascii: "\\") || byte == UInt8(ascii: ",") || byte == UInt8(ascii: "=")
             if isEscaped {
                 guard isSpecial else {
-                    let sequence = String(decoding: [UInt8(ascii: "\\"), byte], as: UTF8.self)
-                    throw SelectorError("invalid field selector: invalid escape sequence: \(sequence)")
+                    let character = String(decoding: value[position...], as: UTF8.self).unicodeScalars.prefix(1)
+                    throw SelectorError("invalid field selector: invalid escape sequence: \\\(String(character))")
                 }
                 result.append(byte)
                 isEscaped = false

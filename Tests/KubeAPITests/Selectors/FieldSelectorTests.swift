@@ -3,7 +3,8 @@ import Testing
 
 @Suite struct FieldSelectorTests {
     @Test(arguments: [
-        ("", ""), ("a=b", "a=b"), ("a==b", "a=b"), ("a!=b", "a!=b"), ("a=b,c!=d", "a=b,c!=d"), (",a=b,,", "a=b"),
+        ("", ""), ("a=b", "a=b"), ("a==b", "a=b"), ("a!=b", "a!=b"), ("a=b,c!=d", "a=b,c!=d"), ("c!=d,a=b", "a=b,c!=d"),
+        (",a=b,,", "a=b"),
         ("a=", "a="), ("=b", "=b"),
         ("=", ""), ("!=", ""), (#"a=x\,y"#, #"a=x\,y"#), (#"a=x\=y"#, #"a=x\=y"#), (#"a=x\\y"#, #"a=x\\y"#),
         ("a=b c", "a=b c"),
