@@ -539,7 +539,7 @@ int main(int argc, char **argv) {
     if (epoll < 0 || signals < 0 || own_pid_namespace < 0) return 3;
     if (watch(listener, TAG_LISTENER) < 0 || watch(signals, TAG_SIGNALS) < 0) return 3;
     if (argc > 3 && strchr(argv[3], 'p')) {
-        pause_pid = pause_start();
+        pause_pid = pause_start(argv);
         pause_pidfd = pause_pid > 0 ? (int)syscall(SYS_pidfd_open, pause_pid, 0) : -1;
         if (pause_pidfd < 0) return 4;
         fcntl(pause_pidfd, F_SETFD, FD_CLOEXEC);

@@ -23,8 +23,11 @@ static int enter_void(void) {
     return chdir("/");
 }
 
-static _Noreturn void run(void) {
+static _Noreturn void run(char **arguments) {
     prctl(PR_SET_NAME, "pause");
+    // The arguments name the node's folders, and the pod's containers can read them.
+    for (char **argument = arguments; *argument; argument++) memset(*argument, 0, strlen(*argument));
+    strcpy(arguments[0], "pause");
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     int status = enter_void();
     for (int capability = 0; capability < 64; capability++) prctl(PR_CAPBSET_DROP, capability, 0, 0, 0);
@@ -46,9 +49,9 @@ static _Noreturn void run(void) {
     }
 }
 
-int pause_start(void) {
+int pause_start(char **argv) {
     struct clone_arguments arguments = {.flags = CLONE_NEWPID | CLONE_NEWNS, .exit_signal = SIGCHLD};
     int pid = (int)syscall(SYS_clone3, &arguments, sizeof arguments);
-    if (pid == 0) run();
+    if (pid == 0) run(argv);
     return pid;
 }

@@ -86,7 +86,7 @@ int stream_read(struct stream *stream);
 void stream_finish(struct stream *stream);
 
 // pause.c: the first process of a PID namespace that the pod's containers share
-int pause_start(void);
+int pause_start(char **argv);
 
 // main.c
 int64_t now_nanos(void);

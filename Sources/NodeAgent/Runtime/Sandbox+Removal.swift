@@ -41,6 +41,8 @@ extension Sandbox {
         if state.withLock({ $0.supervisor == nil }) {
             _ = await wait(nil) { $0.operations == 0 ? true : nil }
         }
+        // While the processes end. Whoever finds this record after a crash goes on.
+        async let isNoted: Void = noteRemoval()
         if let supervisor = state.withLock({ $0.supervisor }) {
             supervisor.tell(.terminate)
             if !(await supervisor.waitForDeath(SandboxRemoval.deathLimit)) {
@@ -53,10 +55,26 @@ extension Sandbox {
         }
         // Their supervisor is gone: they fail.
         _ = await wait(nil) { $0.operations == 0 ? true : nil }
+        await isNoted
         let plan = removalPlan()
         let failures = await context.workers.run { plan.run() }
         guard var first = failures.first else { return nil }
         first.cleanUpFailures += failures.dropFirst().map(\.description)
         return first
+    }
+
+    private func noteRemoval() async {
+        let record = state.withLock { state in
+            state.record.phase = .removing
+            return state.record
+        }
+        await context.workers.run { [context, uid] in
+            do throws(KernelError) {
+                try record.write(to: context.paths.record(uid))
+            } catch {
+                // The removal goes on: without the note a restart would call the pod a dead one.
+                context.log.warning("cannot note the removal of a pod", metadata: ["uid": "\(uid)", "err": "\(error)"])
+            }
+        }
     }
 }
