@@ -48,15 +48,15 @@ enum PodLogHandler {
     private static func checkStarted(_ container: String, _ pod: JSON) throws(StatusError) {
         let status = ["containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"]
             .flatMap { pod["status"][$0].items }.first { $0["name"].string == container }
-        let reason: String
-        switch status {
-        case let status? where status["state"]["waiting"].isObject:
-            if status["lastState"]["terminated"].isObject { return }
-            reason = status["state"]["waiting"]["reason"].string ?? "ContainerCreating"
-        case .some: return
-        case nil:
-            if ["Running", "Succeeded", "Failed"].contains(pod["status"]["phase"].stringValue) { return }
-            reason = "ContainerCreating"
+        var reason = "ContainerCreating"
+        if !pod["spec"]["nodeName"].stringValue.isEmpty {
+            switch status {
+            case let status? where status["state"]["waiting"].isObject:
+                if status["lastState"]["terminated"].isObject { return }
+                reason = status["state"]["waiting"]["reason"].string ?? reason
+            case .some: return
+            case nil: if ["Running", "Succeeded", "Failed"].contains(pod["status"]["phase"].stringValue) { return }
+            }
         }
         let why =
             switch reason {

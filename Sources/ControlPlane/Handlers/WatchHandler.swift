@@ -13,8 +13,9 @@ enum WatchHandler {
         let representation = try Representation.negotiate(request)
         let query = try ListQuery(exchange, isWatch: true)
         let filter = try resource.filter(request, exchange.info)
-        let asked = try request.integer("timeoutSeconds") ?? 0
-        let seconds = asked > 0 ? min(asked, maxTimeoutSeconds) : minTimeoutSeconds + Int.random(in: 0..<minTimeoutSeconds)
+        let timeout = try request.integer("timeoutSeconds") ?? 0
+        let seconds =
+            timeout > 0 ? min(timeout, maxTimeoutSeconds) : minTimeoutSeconds + Int.random(in: 0..<minTimeoutSeconds)
         let takesBookmarks = request.flag("allowWatchBookmarks")
         let current = context.registry.hub.revision
         let start = try start(query, current: current, takesBookmarks: takesBookmarks)
@@ -28,12 +29,20 @@ enum WatchHandler {
             filter: filter, representation: representation, kind: resource.kind,
             apiVersion: resource.type.path.apiVersion, bookmarks: takesBookmarks, now: now,
             deadline: now + Int64(seconds) * 1_000_000_000, stream: stream, onEnd: { metrics.watchEnded(name) })
-        if let floor = resource.cache.watch(watcher, from: start, currentRevision: current) {
-            // As in Kubernetes the answer is an event: the stream has begun.
-            stream.write(Watcher.expired(query.revision ?? 0, floor))
-            stream.finish()
-            watcher.close()
+        let asked = query.revision ?? 0
+        var refusal: StatusError?
+        if asked > current {
+            // Nobody has it from us: the store was restored from a backup, or it is another cluster's. Expired, so that
+            // the client lists anew instead of waiting for a future that will differ from what it has seen.
+            refusal = .expired("too large resource version: \(asked), current: \(current)")
+        } else if let floor = resource.cache.watch(watcher, from: start, currentRevision: current) {
+            refusal = Watcher.expired(asked, floor)
         }
+        guard let refusal else { return }
+        // As in Kubernetes the answer is an event: the stream has begun.
+        stream.write(Watcher.line("ERROR", refusal.json))
+        stream.finish()
+        watcher.close()
     }
 
     private static func start(

@@ -102,7 +102,6 @@ public final class APIServer: Sendable {
         try await kubernetes.reconcile()
         _ = isBootstrapped.set()
         let hub = router.context.registry.hub
-        let openAPI = router.context.openAPI
         let tasks = [
             Task { await kubernetes.run() },
             Task {
@@ -111,8 +110,6 @@ public final class APIServer: Sendable {
                     hub.tick()
                 }
             },
-            // Written before the first client waits for it.
-            Task { _ = openAPI.index() },
         ]
         state.withLock { $0.tasks = tasks }
     }

@@ -45,11 +45,10 @@ struct KubernetesService: Sendable {
 
     /// Makes the objects as they should be, where they are not.
     func reconcile() async throws {
+        try await removeForeign()
         try await ensure(.services, service) { current, wanted in
             // The rest of the spec is defaults and what an administrator may have chosen.
-            for field in ["ports", "clusterIP", "clusterIPs", "type"] {
-                current["spec"][field] = wanted["spec"][field]
-            }
+            for field in ["ports", "type"] { current["spec"][field] = wanted["spec"][field] }
             for field in ["selector", "externalName"] where !current["spec"][field].isNull {
                 current["spec"][field] = .null
             }
@@ -57,6 +56,21 @@ struct KubernetesService: Sendable {
         try await ensure(.endpoints, endpoints) { current, wanted in current["subsets"] = wanted["subsets"] }
         try await ensure(.endpointSlices, slice) { current, wanted in
             for field in ["endpoints", "ports"] { current[field] = wanted[field] }
+        }
+    }
+
+    /// A service keeps its address for life: one with another than ours, from before the service range was changed, has
+    /// to go.
+    private func removeForeign() async throws {
+        do {
+            let current = try await client.get(.services, namespace: Self.namespace, name: Self.name)
+            if current["spec"]["clusterIP"].string == "\(clusterIP)" { return }
+            log.notice(
+                "replacing service default/kubernetes, whose address is not that of the service range",
+                metadata: ["old": "\(current["spec"]["clusterIP"].stringValue)", "new": "\(clusterIP)"])
+            try await client.delete(.services, namespace: Self.namespace, name: Self.name)
+        } catch let error as StatusError where error.isNotFound {
+            return
         }
     }
 

@@ -239,7 +239,7 @@ final class ResourceCache: Sendable {
             case .done: return
             case .gone(let floor):
                 let position = state.withLock { $0.subscriptions[id]?.position ?? 0 }
-                _ = watcher.stream.write(Watcher.expired(position, floor))
+                _ = watcher.stream.write(Watcher.line("ERROR", Watcher.expired(position, floor).json))
                 watcher.stream.finish()
                 return drop(watcher)
             case .events(let events):

@@ -141,9 +141,9 @@ final class Watcher: Sendable {
         return Self.line("BOOKMARK", object)
     }
 
-    /// The event that ends a watch whose position is too far back.
-    static func expired(_ revision: Int64, _ floor: Int64) -> Frame {
-        line("ERROR", StatusError.expired("too old resource version: \(revision) (\(floor))").json)
+    /// What ends a watch whose position is too far back, in an event.
+    static func expired(_ revision: Int64, _ floor: Int64) -> StatusError {
+        .expired("too old resource version: \(revision) (\(floor))")
     }
 
     static func line(_ type: String, _ object: JSON) -> Frame {

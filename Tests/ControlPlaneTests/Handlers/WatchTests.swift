@@ -85,6 +85,13 @@ import Testing
         #expect(error?.isExpired == true)
     }
 
+    @Test func aRevisionFromAnotherClusterIs410() async throws {
+        let stream = try server.watch("\(path)?watch=1&resourceVersion=\(revision + 100)")
+        #expect(stream.isClosed)
+        #expect(stream.events.map { $0["object"]["reason"] } == ["Expired"])
+        #expect(try await !server.get("/metrics").text.contains("resource=\"configmaps\",verb=\"WATCH\"} 1"))
+    }
+
     @Test func selectorsChoose() async throws {
         let stream = try server.watch("\(path)?watch=1&labelSelector=a%3Db&fieldSelector=metadata.name!%3Dz")
         try await server.makeConfigMap("x", labels: ["a": "b"])

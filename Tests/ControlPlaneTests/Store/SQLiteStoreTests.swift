@@ -169,6 +169,26 @@ import Testing
         #expect(try again.get("k/a")?.value == Array("one".utf8))
     }
 
+    /// What a full disk does, here by a trigger that refuses a row.
+    @Test func aFailedTransactionStoresNothingAndSaysSo() async throws {
+        let refusing =
+            "CREATE TRIGGER refuse BEFORE INSERT ON log WHEN NEW.key = 'k/bad' BEGIN SELECT RAISE(ABORT, 'no room'); END"
+        let store = try SQLiteStore.open(path: path, migrations: StoreSchema.migrations + [refusing], log: quiet)
+        defer { store.close() }
+        try await create(store, "k/a")
+        let revision = store.revision
+        let seen = Counter()
+        store.addSink { events in seen.add(events.count) }
+        let text = "cannot write store \(path): no room"
+        await #expect(throws: StoreError.failed(text)) { try await create(store, "k/bad") }
+        #expect(store.failure == text)
+        #expect(store.revision == revision && seen.value == 0)
+        #expect(try store.get("k/bad") == nil)
+        // The next one works, and the illness is over.
+        try await create(store, "k/b")
+        #expect(store.failure == nil && store.revision == revision + 1)
+    }
+
     @Test func aBackupIsWholeAndNeverOverwrites() async throws {
         let store = try open()
         defer { store.close() }
