@@ -10,6 +10,9 @@ import Transport
     private let folder: TemporaryFolder
     init() throws { folder = try TemporaryFolder() }
 
+    /// Services are given their addresses from here.
+    private let serviceRange = Box("10.96.0.0/16")
+
     private struct Running {
         let server: APIServer
         let pki: ClusterPKI
@@ -25,7 +28,7 @@ import Transport
         let address = try #require(IPAddress(address))
         let pki = try ClusterPKI.open(dataDir: folder.path, addresses: [address], nodeName: "n1", log: quiet)
         var config = APIServerConfig(
-            storePath: "\(folder.path)/store.db", serviceCIDR: try #require(CIDR("10.96.0.0/16")),
+            storePath: "\(folder.path)/store.db", serviceCIDR: try #require(CIDR(serviceRange.value)),
             advertiseAddress: address, securePort: port, insecurePort: 0,
             tokens: ["s3cret": UserInfo(name: "robot", groups: ["system:masters"])])
         config.listensOnAdvertiseAddress = false
@@ -84,6 +87,15 @@ import Transport
                     return service?["spec"]["clusterIP"] == "10.96.0.1" && slice != nil
                         && endpoints["subsets"].items.count == 1
                 })
+        }
+    }
+
+    @Test func anotherServiceRangeMovesTheKubernetesService() async throws {
+        try await withServer { _ in }
+        serviceRange.change { $0 = "10.97.0.0/16" }
+        try await withServer { (running) async throws in
+            let service = try await running.client.get(.services, namespace: "default", name: "kubernetes")
+            #expect(service["spec"]["clusterIP"] == "10.97.0.1")
         }
     }
 
