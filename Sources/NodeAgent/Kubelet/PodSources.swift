@@ -145,7 +145,14 @@ final class PodSources: Sendable {
         let node = context.node.current.node
         return NodeAdmission(
             allocatable: context.node.allocatable, maxPods: context.config.maxPods, labels: node.isNull ? nil : node.labels
-        ).check(pod, others: workers.all.filter { !$0.snapshot.isTerminal }.map(\.demand))
+        ).check(pod, others: workers.all.filter { holdsItsShare($0.snapshot) }.map(\.demand))
+    }
+
+    /// A pod that the API has let go is still being stopped here, but the scheduler has given away what it held.
+    private func holdsItsShare(_ other: PodSnapshot) -> Bool {
+        guard !other.isTerminal else { return false }
+        guard let informer, !other.pod.isStatic else { return true }
+        return informer.get(other.pod.key)?.uid == other.pod.uid
     }
 
     private func deleted(_ pod: Pod) {
