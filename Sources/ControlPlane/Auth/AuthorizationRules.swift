@@ -122,7 +122,9 @@ enum AuthorizationRules {
                 Rule(verbs: ["create"], resources: ["pods/eviction", "serviceaccounts/token"]),
                 Rule(
                     verbs: read,
-                    resources: ["configmaps", "secrets", "serviceaccounts", "persistentvolumes", "persistentvolumeclaims"]),
+                    resources: [
+                        "configmaps", "secrets", "serviceaccounts", "persistentvolumes", "persistentvolumeclaims",
+                    ]),
                 Rule(verbs: ["create"], groups: [leases], resources: ["leases"], namespace: "kube-node-lease"),
                 Rule(
                     verbs: ["get", "update", "patch", "delete"], groups: [leases], resources: ["leases"],

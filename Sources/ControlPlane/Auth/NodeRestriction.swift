@@ -19,7 +19,8 @@ enum NodeRestriction {
         case "nodes" where object.name != node:
             throw refused(object, resource, node, "is not allowed to modify node \"\(object.name)\"")
         case "leases.coordination.k8s.io" where object.name != node:
-            throw refused(object, resource, node, "can only access node lease with the same name as the requesting node")
+            throw refused(
+                object, resource, node, "can only access node lease with the same name as the requesting node")
         case "pods":
             if object["metadata"]["annotations"]["kubernetes.io/config.mirror"].isNull {
                 throw refused(
@@ -45,7 +46,9 @@ enum NodeRestriction {
         throw refused(object, resource, node, "can only delete pods with spec.nodeName set to itself")
     }
 
-    private static func refused(_ object: JSON, _ resource: ServedResource, _ node: String, _ why: String) -> StatusError {
+    private static func refused(_ object: JSON, _ resource: ServedResource, _ node: String, _ why: String)
+        -> StatusError
+    {
         .forbidden(resource, name: object.name, "node \"\(node)\" \(why)")
     }
 }

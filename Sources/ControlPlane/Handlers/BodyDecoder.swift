@@ -92,7 +92,9 @@ struct BodyDecoder {
             do throws(YAMLError) {
                 documents = try YAML.parse(body, duplicates: &duplicates)
                 // As Go's yaml puts them, in one.
-                if !duplicates.isEmpty { twice = ["yaml: unmarshal errors:\n  " + duplicates.joined(separator: "\n  ")] }
+                if !duplicates.isEmpty {
+                    twice = ["yaml: unmarshal errors:\n  " + duplicates.joined(separator: "\n  ")]
+                }
             } catch {
                 throw unrecognized("error converting YAML to JSON: \(error)", body)
             }
@@ -123,12 +125,15 @@ struct BodyDecoder {
         let foundKind = object["kind"].stringValue
         let foundVersion = object["apiVersion"].stringValue
         if foundKind == kind && foundVersion == apiVersion { return }
-        if (foundKind.isEmpty || foundKind == kind) && foundVersion.isEmpty || foundKind.isEmpty && foundVersion == apiVersion {
+        if (foundKind.isEmpty || foundKind == kind) && foundVersion.isEmpty
+            || foundKind.isEmpty && foundVersion == apiVersion
+        {
             object["kind"] = .string(kind)
             object["apiVersion"] = .string(apiVersion)
             return
         }
-        let isKnown = scheme.schema(apiVersion: foundVersion.isEmpty ? apiVersion : foundVersion, kind: foundKind) != nil
+        let isKnown =
+            scheme.schema(apiVersion: foundVersion.isEmpty ? apiVersion : foundVersion, kind: foundKind) != nil
         guard foundKind == kind || foundKind.isEmpty else {
             let why =
                 isKnown

@@ -52,7 +52,9 @@ private struct Creation: Sendable {
             try validate(object)
             let key = resource.key(namespace: object.namespace, name: name)
             if isDryRun {
-                if resource.cache.get(key) != nil { throw .alreadyExists(resource.resource, group: resource.group, name: name) }
+                if resource.cache.get(key) != nil {
+                    throw .alreadyExists(resource.resource, group: resource.group, name: name)
+                }
                 reservation?.cancel()
                 return answer(StoredObject(unsaved: object, key: key))
             }

@@ -16,7 +16,8 @@ enum DeleteHandler {
             case .success(.pending(let object)):
                 // Who asked for dependents to go is told that they have not yet.
                 exchange.send(
-                    object, of: resource.type, as: representation, status: options.orphanDependents == false ? 202 : 200)
+                    object, of: resource.type, as: representation, status: options.orphanDependents == false ? 202 : 200
+                )
             case .success(.removed(let object)) where resource.strategy.returnsDeleted:
                 exchange.send(object, of: resource.type, as: representation)
             case .success(.removed(let object)):

@@ -160,7 +160,8 @@ enum DeletionStep {
             isForeground = false
         case (nil, nil):
             isForeground = before.contains(foregroundFinalizer)
-            orphans = !isForeground && (before.contains(orphanFinalizer) || strategy.orphansByDefault && !old.isDeleting)
+            orphans =
+                !isForeground && (before.contains(orphanFinalizer) || strategy.orphansByDefault && !old.isDeleting)
         }
         var finalizers = before.filter { $0 != orphanFinalizer && $0 != foregroundFinalizer }
         if orphans { finalizers.append(orphanFinalizer) }

@@ -15,7 +15,8 @@ enum DiscoveryHandler {
                     contentType: "application/json;g=apidiscovery.k8s.io;v=\(version);as=APIGroupDiscoveryList",
                     headers: [("Vary", "Accept")])
             }
-            document = isCore ? Discovery.apiVersions(serverAddress: context.serverAddress) : Discovery.groupList(scheme)
+            document =
+                isCore ? Discovery.apiVersions(serverAddress: context.serverAddress) : Discovery.groupList(scheme)
         case (true, 2): document = Discovery.resourceList(scheme, group: "", version: parts[1])
         case (false, 2): document = Discovery.group(scheme, parts[1])
         case (false, 3): document = Discovery.resourceList(scheme, group: parts[1], version: parts[2])

@@ -61,7 +61,11 @@ enum ListHandler {
             let prefix = filter.keyPrefix
             let isSelective = filter.isSelective
             var found: [StoredObject] = []
-            if query.limit > 0 { found.reserveCapacity(min(query.limit, all.count)) } else if !isSelective { found.reserveCapacity(all.count) }
+            if query.limit > 0 {
+                found.reserveCapacity(min(query.limit, all.count))
+            } else if !isSelective {
+                found.reserveCapacity(all.count)
+            }
             var hasMore = false
             all.forEach(prefix: prefix, after: query.position?.key) { object in
                 if isSelective, !filter.matchesSelectors(object) { return true }

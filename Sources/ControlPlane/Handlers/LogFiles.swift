@@ -32,7 +32,8 @@ struct LogFiles: Sendable {
             throw .unknownPath
         }
         switch entry {
-        case .folder where !isFolderPath: redirect(exchange, to: path.split(separator: "/").last.map { "\($0)/" } ?? "/logs/")
+        case .folder where !isFolderPath:
+            redirect(exchange, to: path.split(separator: "/").last.map { "\($0)/" } ?? "/logs/")
         case .folder(let names):
             exchange.send(
                 Array(Self.listing(names).utf8), contentType: "text/html; charset=utf-8")

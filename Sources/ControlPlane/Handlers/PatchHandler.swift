@@ -71,7 +71,9 @@ struct Patch: Sendable {
         let unknown = decoder.schema.prune(&object)
         if let error = decoder.schema.typeErrors(object, limit: 1).first { throw unusable(patched, error) }
         decoder.schema.normalize(&object)
-        return BodyDecoder.Decoded(object: object, problems: BodyDecoder.problems(unknown: unknown, twice: duplicates.map(BodyDecoder.duplicateField)))
+        return BodyDecoder.Decoded(
+            object: object,
+            problems: BodyDecoder.problems(unknown: unknown, twice: duplicates.map(BodyDecoder.duplicateField)))
     }
 
     /// As `BodyDecoder.judge`, in the words for patches.

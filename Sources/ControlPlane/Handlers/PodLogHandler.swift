@@ -68,7 +68,8 @@ enum PodLogHandler {
     }
 
     /// Where the node's kubelet listens: as the node itself has reported.
-    private static func address(of node: String, _ context: ServerContext) throws(StatusError) -> KubeletClient.Address {
+    private static func address(of node: String, _ context: ServerContext) throws(StatusError) -> KubeletClient.Address
+    {
         guard let nodes = context.registry.find("", "v1", "nodes") else { throw .unknownPath }
         let object = try nodes.get(namespace: "", name: node).tree
         let addresses = object["status"]["addresses"].items
@@ -123,7 +124,10 @@ enum PodLogHandler {
         case 404:
             return StatusError(
                 code: 404, reason: "NotFound", message: "the server could not find the requested resource",
-                details: ["kind": .string(resource.resource), "name": .string(exchange.info.name), "causes": [["message": .string(text)]]])
+                details: [
+                    "kind": .string(resource.resource), "name": .string(exchange.info.name),
+                    "causes": [["message": .string(text)]],
+                ])
         default: return .internalError(text)
         }
     }

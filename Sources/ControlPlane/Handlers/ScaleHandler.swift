@@ -87,7 +87,8 @@ enum ScaleHandler {
                 var object = current
                 object["spec"]["replicas"] = .int(Int64(replicas))
                 // Both guard the change as those of the object would.
-                for name in ["resourceVersion", "uid"] where !wanted["metadata"][name].isNull || name == "resourceVersion" {
+                for name in ["resourceVersion", "uid"]
+                where !wanted["metadata"][name].isNull || name == "resourceVersion" {
                     object["metadata"][name] = wanted["metadata"][name]
                 }
                 return object

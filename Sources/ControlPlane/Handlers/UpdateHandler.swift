@@ -32,6 +32,7 @@ enum UpdateHandler {
         let namespace = object.namespace
         guard isNamespaced, !namespace.isEmpty, namespace != info.namespace else { return }
         throw .badRequest(
-            "the namespace of the object (\(namespace)) does not match the namespace on the request (\(info.namespace))")
+            "the namespace of the object (\(namespace)) does not match the namespace on the request (\(info.namespace))"
+        )
     }
 }

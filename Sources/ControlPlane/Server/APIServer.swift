@@ -47,7 +47,8 @@ public final class APIServer: Sendable {
             loops: loops, tls: { try pki.clientTLS(.apiserverKubeletClient) }, log: log)
         let host = "\(config.advertiseAddress)"
         let context = ServerContext(
-            registry: registry, health: health, kubelets: kubelets, logFiles: config.logFolder.map { LogFiles(root: $0) },
+            registry: registry, health: health, kubelets: kubelets,
+            logFiles: config.logFolder.map { LogFiles(root: $0) },
             serverAddress: "\(host.contains(":") ? "[\(host)]" : host):\(config.securePort)", log: log)
         router = Router(context)
         secure = HTTPServer(
@@ -91,7 +92,8 @@ public final class APIServer: Sendable {
         let advertised = config.advertiseAddress
         if advertised.isLoopback || advertised.isUnspecified || advertised.isMulticast {
             throw APIServerError(
-                "cannot advertise \(advertised) as the API's address: pods do not reach it; choose another with --node-ip")
+                "cannot advertise \(advertised) as the API's address: pods do not reach it; choose another with --node-ip"
+            )
         }
         let client = client(as: .apiserver)
         try await Bootstrap(client: client, log: log).run()
@@ -118,7 +120,9 @@ public final class APIServer: Sendable {
         let port = try await listen(secure, config.bindAddress, config.securePort, flag: "--secure-port")
         let advertised = "\(config.advertiseAddress)"
         let isCovered = advertised == config.bindAddress || IPAddress(config.bindAddress)?.isUnspecified == true
-        if !isCovered, config.listensOnAdvertiseAddress { _ = try await listen(secure, advertised, port, flag: "--secure-port") }
+        if !isCovered, config.listensOnAdvertiseAddress {
+            _ = try await listen(secure, advertised, port, flag: "--secure-port")
+        }
         if let insecure, let insecurePort = config.insecurePort {
             let port = try await listen(insecure, "127.0.0.1", insecurePort, flag: "--insecure-port")
             state.withLock { $0.insecurePort = port }

@@ -70,7 +70,8 @@ public final class HealthChecks: Sendable {
             }
         }
         if !unknown.isEmpty {
-            text += "warn: some health checks cannot be excluded: no matches for "
+            text +=
+                "warn: some health checks cannot be excluded: no matches for "
                 + unknown.sorted().map { "\"\($0)\"" }.joined(separator: ", ") + "\n"
         }
         text += "\(endpoint) check \(failed.isEmpty ? "passed" : "failed")\n"

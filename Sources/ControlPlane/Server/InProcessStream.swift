@@ -29,7 +29,8 @@ final class InProcessStream: HTTPStream {
 
     @discardableResult func write(_ frame: Frame) -> Bool {
         if frame.bytes.isEmpty { return true }
-        let (isTaken, waiter, isOver) = state.withLock { state -> (Bool, CheckedContinuation<Frame?, any Error>?, Bool) in
+        let (isTaken, waiter, isOver) = state.withLock {
+            state -> (Bool, CheckedContinuation<Frame?, any Error>?, Bool) in
             guard state.end == .open else { return (false, nil, false) }
             if let waiter = state.waiter {
                 state.waiter = nil
@@ -97,7 +98,8 @@ final class InProcessStream: HTTPStream {
     func next() async throws -> Frame? {
         try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
-                let (result, onWritable) = state.withLock { state -> (Result<Frame?, any Error>?, (@Sendable () -> Void)?) in
+                let (result, onWritable) = state.withLock {
+                    state -> (Result<Frame?, any Error>?, (@Sendable () -> Void)?) in
                     if let frame = state.frames.popFirst() {
                         // Called when half of the queue is free, so that a fill is worth its call.
                         guard state.owesWritable, state.frames.count <= Self.roomyCount / 2 else {

@@ -33,7 +33,8 @@ struct KubernetesService: Sendable {
                         backoff.reset()
                     } catch {
                         if Task.isCancelled { return }
-                        log.warning("cannot keep service", metadata: ["service": "default/kubernetes", "err": "\(error)"])
+                        log.warning(
+                            "cannot keep service", metadata: ["service": "default/kubernetes", "err": "\(error)"])
                         try? await Task.sleep(for: backoff.next())  // cancellation ends the stream, too
                         signal.yield()
                     }

@@ -32,15 +32,14 @@ final class ServerMetrics: Sendable {
         var watches: [String: Int] = [:]
     }
     private let state = Mutex(State())
-    private let startTime: Int
-
-    init() { startTime = time(nil) }
+    private let startTime = time(nil)
 
     /// Counts an answered request. `started` is nil for one that runs on.
     func finished(_ info: RequestInfo, status: Int, dryRun: Bool, started: Int64?) {
         let key = Key(
             verb: info.verb == "deletecollection" ? "DELETECOLLECTION" : info.verb.uppercased(), group: info.group,
-            version: info.version, resource: info.resource, subresource: info.isResource ? info.subresource : Self.route(info.path),
+            version: info.version, resource: info.resource,
+            subresource: info.isResource ? info.subresource : Self.route(info.path),
             scope: info.scope, dryRun: dryRun)
         let seconds = started.map { Double(WatchHub.now() - $0) / 1e9 }
         state.withLock { state in
@@ -90,7 +89,8 @@ final class ServerMetrics: Sendable {
                 var total = 0
                 for (bound, count) in zip(Self.bounds, counts.buckets) {
                     total += count
-                    text += "\(name)_bucket{\(labels),le=\"\(bound == bound.rounded() ? String(Int(bound)) : "\(bound)")\"} \(total)\n"
+                    text +=
+                        "\(name)_bucket{\(labels),le=\"\(bound == bound.rounded() ? String(Int(bound)) : "\(bound)")\"} \(total)\n"
                 }
                 text += "\(name)_bucket{\(labels),le=\"+Inf\"} \(counts.count)\n"
                 text += "\(name)_sum{\(labels)} \(counts.sum)\n\(name)_count{\(labels)} \(counts.count)\n"
@@ -98,7 +98,8 @@ final class ServerMetrics: Sendable {
         }
         family("apiserver_longrunning_requests", "gauge", "Open watches.")
         for (resource, count) in watches.sorted(by: { $0.key < $1.key }) {
-            text += "apiserver_longrunning_requests{component=\"apiserver\",resource=\"\(resource)\",verb=\"WATCH\"} \(count)\n"
+            text +=
+                "apiserver_longrunning_requests{component=\"apiserver\",resource=\"\(resource)\",verb=\"WATCH\"} \(count)\n"
         }
         family("apiserver_storage_objects", "gauge", "Stored objects by resource.")
         for (resource, count) in objects { text += "apiserver_storage_objects{resource=\"\(resource)\"} \(count)\n" }
@@ -107,8 +108,9 @@ final class ServerMetrics: Sendable {
             text += "swiftlet_store_queue_depth \(backlog)\n"
         }
         family("kubernetes_build_info", "gauge", "Always 1, labelled by version.")
-        text += "kubernetes_build_info{git_version=\"\(KubernetesVersion.gitVersion)\",major=\"\(KubernetesVersion.major)\",minor=\"\(KubernetesVersion.minor)\"} 1\n"
-        return text + processText()
+        text +=
+            "kubernetes_build_info{git_version=\"\(KubernetesVersion.gitVersion)\",major=\"\(KubernetesVersion.major)\",minor=\"\(KubernetesVersion.minor)\"} 1\n"
+        return text + ProcessMetrics.text(startTime: startTime)
     }
 
     private func labels(_ key: Key) -> String {
@@ -126,44 +128,5 @@ final class ServerMetrics: Sendable {
             }
         }
         return result
-    }
-
-    /// The process's own figures, read when asked for.
-    private func processText() -> String {
-        var text = ""
-        var usage = rusage()
-        if getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 {
-            let seconds = Double(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec)
-                + Double(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6
-            text += "# HELP process_cpu_seconds_total CPU time in seconds.\n# TYPE process_cpu_seconds_total counter\nprocess_cpu_seconds_total \(seconds)\n"
-        }
-        if let statm = Self.smallFile("/proc/self/statm") {
-            let pages = statm.split(separator: " ").compactMap { Int($0) }
-            if pages.count > 1 {
-                let size = Int(sysconf(Int32(_SC_PAGESIZE)))
-                text += "# HELP process_resident_memory_bytes Resident memory in bytes.\n# TYPE process_resident_memory_bytes gauge\nprocess_resident_memory_bytes \(pages[1] &* size)\n"
-                text += "# HELP process_virtual_memory_bytes Virtual memory in bytes.\n# TYPE process_virtual_memory_bytes gauge\nprocess_virtual_memory_bytes \(pages[0] &* size)\n"
-            }
-        }
-        if let directory = opendir("/proc/self/fd") {
-            var count = -1  // the directory itself
-            while let entry = readdir(directory) { if entry.pointee.d_name.0 != 46 { count += 1 } }
-            closedir(directory)
-            text += "# HELP process_open_fds Open descriptors.\n# TYPE process_open_fds gauge\nprocess_open_fds \(count)\n"
-        }
-        var limit = rlimit()
-        if getrlimit(__rlimit_resource_t(7), &limit) == 0 {  // RLIMIT_NOFILE
-            text += "# HELP process_max_fds Most descriptors that may be open.\n# TYPE process_max_fds gauge\nprocess_max_fds \(limit.rlim_cur)\n"
-        }
-        return text + "# HELP process_start_time_seconds Start of the process, Unix time.\n# TYPE process_start_time_seconds gauge\nprocess_start_time_seconds \(startTime)\n"
-    }
-
-    private static func smallFile(_ path: String) -> String? {
-        let descriptor = open(path, O_RDONLY | O_CLOEXEC)
-        guard descriptor >= 0 else { return nil }
-        defer { close(descriptor) }
-        var buffer = [UInt8](repeating: 0, count: 512)
-        let count = read(descriptor, &buffer, buffer.count)
-        return count > 0 ? String(decoding: buffer[..<count], as: UTF8.self) : nil
     }
 }

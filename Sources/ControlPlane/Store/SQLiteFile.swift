@@ -59,7 +59,8 @@ enum SQLiteFile {
         }
         if version > newest {
             throw SQLiteError(
-                code: 0, message: "it has format \(version), and this version of swiftlet knows formats up to "
+                code: 0,
+                message: "it has format \(version), and this version of swiftlet knows formats up to "
                     + "\(newest): use the newer swiftlet, or restore a backup made by this one")
         }
         return version
@@ -79,7 +80,8 @@ enum SQLiteFile {
                 try copy.run()
             } else if errno != EEXIST {
                 throw SQLiteError(
-                    code: 0, message: "cannot write backup \(backup) before migrating: \(String(cString: strerror(errno)))")
+                    code: 0,
+                    message: "cannot write backup \(backup) before migrating: \(String(cString: strerror(errno)))")
             }
             log.notice(
                 "migrating the store",

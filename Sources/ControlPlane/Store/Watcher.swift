@@ -129,9 +129,17 @@ final class Watcher: Sendable {
         var object: JSON = ["kind": .string(kind), "apiVersion": .string(apiVersion), "metadata": metadata]
         if case .table = representation {
             object = [
-                "kind": "Table", "apiVersion": "meta.k8s.io/v1", "metadata": ["resourceVersion": .string(String(revision))],
+                "kind": "Table", "apiVersion": "meta.k8s.io/v1",
+                "metadata": ["resourceVersion": .string(String(revision))],
                 "columnDefinitions": [],
-                "rows": [["cells": [], "object": ["kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata]]],
+                "rows": [
+                    [
+                        "cells": [],
+                        "object": [
+                            "kind": "PartialObjectMetadata", "apiVersion": "meta.k8s.io/v1", "metadata": metadata,
+                        ],
+                    ]
+                ],
             ]
         }
         if case .partialMetadata = representation {

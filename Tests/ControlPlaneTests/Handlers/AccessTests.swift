@@ -39,7 +39,8 @@ import Testing
         let revision = server.store.revision
         let object: JSON = ["metadata": ["name": "x"]]
         #expect(
-            try await server.send("POST", "/api/v1/namespaces/default/configmaps", object, as: .anonymous).status == 403)
+            try await server.send("POST", "/api/v1/namespaces/default/configmaps", object, as: .anonymous).status == 403
+        )
         #expect(server.store.revision == revision)
     }
 
@@ -60,7 +61,8 @@ import Testing
         let lease = await refusal {
             try await client.create(.leases, namespace: "kube-node-lease", ["metadata": ["name": "n2"]])
         }
-        #expect(lease?.message.hasSuffix("can only access node lease with the same name as the requesting node") == true)
+        #expect(
+            lease?.message.hasSuffix("can only access node lease with the same name as the requesting node") == true)
         _ = try await client.create(.leases, namespace: "kube-node-lease", ["metadata": ["name": "n1"]])
     }
 
@@ -116,7 +118,9 @@ import Testing
         try await makePod("p", on: nil)
         let binding: JSON = ["metadata": ["name": "p"], "target": ["kind": "Node", "name": "n"]]
         let scheduler = server.client(as: .scheduler)
-        #expect(await refusal { try await scheduler.create(.secrets, namespace: "default", ["metadata": ["name": "s"]]) }?.code == 403)
+        #expect(
+            await refusal { try await scheduler.create(.secrets, namespace: "default", ["metadata": ["name": "s"]]) }?
+                .code == 403)
         try await scheduler.create(.pods, namespace: "default", name: "p", subresource: "binding", binding)
         #expect(await refusal { try await server.client(as: .proxy).list(.secrets) }?.code == 403)
         _ = try await server.client(as: .proxy).list(.services)

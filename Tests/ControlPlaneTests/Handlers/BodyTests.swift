@@ -24,7 +24,10 @@ import Testing
     }
 
     @Test func protobufIsTaken() async throws {
-        let body = Protobuf.envelope("v1", "ConfigMap", Protobuf.message(1, Protobuf.string(1, "x")) + Protobuf.message(2, Protobuf.string(1, "a") + Protobuf.string(2, "1")))
+        let body = Protobuf.envelope(
+            "v1", "ConfigMap",
+            Protobuf.message(1, Protobuf.string(1, "x"))
+                + Protobuf.message(2, Protobuf.string(1, "a") + Protobuf.string(2, "1")))
         let answer = try await server.send("POST", path, body, type: "application/vnd.kubernetes.protobuf")
         #expect(answer.status == 201, "\(answer.text)")
         #expect(answer.json.name == "x" && answer.json["data"] == ["a": "1"])
@@ -39,7 +42,9 @@ import Testing
         #expect(answer.status == 409)
         #expect(answer.json["message"].stringValue.contains("the UID in the precondition (another-uid)"))
         let right = Protobuf.envelope("v1", "DeleteOptions", Protobuf.string(4, "Background"))
-        #expect(try await server.send("DELETE", "\(path)/x", right, type: "application/vnd.kubernetes.protobuf").status == 200)
+        #expect(
+            try await server.send("DELETE", "\(path)/x", right, type: "application/vnd.kubernetes.protobuf").status
+                == 200)
     }
 
     @Test(arguments: ["text/html", "application/cbor", "application/json-patch+json", "application/octet-stream"])
@@ -59,7 +64,8 @@ import Testing
             #"the object provided is unrecognized (must be of type ConfigMap): couldn't get version/kind; json parse error: unexpected end of JSON input ({"a":)"#
         ),
         (
-            "", "the object provided is unrecognized (must be of type ConfigMap): couldn't get version/kind; json parse error: unexpected end of JSON input (<empty>)"
+            "",
+            "the object provided is unrecognized (must be of type ConfigMap): couldn't get version/kind; json parse error: unexpected end of JSON input (<empty>)"
         ),
         (
             "[1]",
@@ -94,7 +100,8 @@ import Testing
         #expect(answer.status == 400)
         #expect(
             answer.json["message"].stringValue.hasPrefix(
-                "the object provided is unrecognized (must be of type ConfigMap): error converting YAML to JSON: yaml: "))
+                "the object provided is unrecognized (must be of type ConfigMap): error converting YAML to JSON: yaml: "
+            ))
     }
 
     // MARK: - Field validation
@@ -152,7 +159,8 @@ import Testing
     }
 
     @Test func longWarningsAreCut() {
-        let headers = WarningHeader.headers((0..<100).map { "unknown field \"" + String(repeating: "x", count: 500) + "\($0)\"" })
+        let headers = WarningHeader.headers(
+            (0..<100).map { "unknown field \"" + String(repeating: "x", count: 500) + "\($0)\"" })
         #expect(headers.count == 16)
         #expect(headers.allSatisfy { $0.1.utf8.count < 300 })
     }

@@ -123,7 +123,9 @@ import Testing
         #expect(try await server.send("POST", "\(path)?dryRun=All", ["metadata": ["name": "X"]]).status == 422)
         let odd = try await server.send("POST", "\(path)?dryRun=Some", ["metadata": ["name": "y"]])
         #expect(odd.status == 422)
-        #expect(odd.json["message"].stringValue.hasPrefix("CreateOptions.meta.k8s.io \"\" is invalid: dryRun: Unsupported value"))
+        #expect(
+            odd.json["message"].stringValue.hasPrefix(
+                "CreateOptions.meta.k8s.io \"\" is invalid: dryRun: Unsupported value"))
         #expect(try await server.get("\(path)/y").status == 404)
     }
 

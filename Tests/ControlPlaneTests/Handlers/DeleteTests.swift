@@ -68,7 +68,8 @@ import Testing
         )
         let version = try await server.send("DELETE", path, ["preconditions": ["resourceVersion": "1"]])
         #expect(version.status == 409)
-        #expect(version.json["message"].stringValue.contains("the ResourceVersion in the precondition (1) does not match"))
+        #expect(
+            version.json["message"].stringValue.contains("the ResourceVersion in the precondition (1) does not match"))
         let right = try await server.send(
             "DELETE", path,
             ["preconditions": ["uid": .string(object.uid), "resourceVersion": .string(object.resourceVersion)]])
@@ -80,7 +81,8 @@ import Testing
         #expect(try await server.send("DELETE", "\(path)?dryRun=All").status == 200)
         #expect(try await server.send("DELETE", path, ["dryRun": ["All"]]).status == 200)
         // The query counts, too, where there is a body: kubectl and others differ.
-        #expect(try await server.send("DELETE", "\(path)?dryRun=All", ["propagationPolicy": "Background"]).status == 200)
+        #expect(
+            try await server.send("DELETE", "\(path)?dryRun=All", ["propagationPolicy": "Background"]).status == 200)
         #expect(try await server.get(path).json == object)
         #expect(try await server.send("DELETE", path, ["dryRun": ["Some"]]).status == 422)
         _ = try await makePod(node: "n")
@@ -145,7 +147,8 @@ import Testing
         #expect(orphaned.status == 200 && orphaned.json.finalizers == ["orphan"])
         try await server.admin.create(
             .configMaps, namespace: "default", ["metadata": ["name": "y", "finalizers": ["a.example/b"]]])
-        let other = try await server.send("DELETE", "/api/v1/namespaces/default/configmaps/y", ["orphanDependents": false])
+        let other = try await server.send(
+            "DELETE", "/api/v1/namespaces/default/configmaps/y", ["orphanDependents": false])
         #expect(other.status == 202)
     }
 
@@ -153,7 +156,8 @@ import Testing
         try await server.makeConfigMap("x")
         let both = try await server.send("DELETE", path, ["orphanDependents": true, "propagationPolicy": "Orphan"])
         #expect(both.status == 422)
-        #expect(both.json["message"].stringValue.contains("orphanDependents and deletionPropagation cannot be both set"))
+        #expect(
+            both.json["message"].stringValue.contains("orphanDependents and deletionPropagation cannot be both set"))
         let unknown = try await server.send("DELETE", path, ["propagationPolicy": "Sideways"])
         #expect(unknown.status == 422)
         #expect(try await server.get(path).status == 200)

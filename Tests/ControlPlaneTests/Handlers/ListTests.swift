@@ -54,7 +54,8 @@ import Testing
                 ])
         }
         #expect(names(try await server.get("/api/v1/pods?fieldSelector=spec.nodeName%3Dn1")) == ["a", "c"])
-        #expect(names(try await server.get("/api/v1/pods?fieldSelector=spec.nodeName%3Dn1,status.phase%3DRunning")) == [])
+        #expect(
+            names(try await server.get("/api/v1/pods?fieldSelector=spec.nodeName%3Dn1,status.phase%3DRunning")) == [])
     }
 
     // MARK: - In pieces
@@ -114,7 +115,10 @@ import Testing
 
     @Test func aTokenComesBackAsItWas() throws {
         for token in [ContinueToken(revision: 5, key: "default/ÿ>?"), ContinueToken(revision: nil, key: "n")] {
-            #expect(token.text.utf8.allSatisfy { "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8.contains($0) })
+            #expect(
+                token.text.utf8.allSatisfy {
+                    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_".utf8.contains($0)
+                })
             #expect(try ContinueToken(parsing: token.text) == token)
         }
     }
@@ -152,14 +156,19 @@ import Testing
         for query in ["resourceVersion=\(current + 1)", "resourceVersion=\(current + 1)&resourceVersionMatch=Exact"] {
             let answer = try await server.get("\(path)?\(query)")
             #expect(answer.status == 504)
-            #expect(answer.json["message"].stringValue == "Timeout: Too large resource version: \(current + 1), current: \(current)")
+            #expect(
+                answer.json["message"].stringValue
+                    == "Timeout: Too large resource version: \(current + 1), current: \(current)")
             #expect(answer.json["details"]["causes"][0]["reason"] == "ResourceVersionTooLarge")
             #expect(answer.header("Retry-After") == "1")
         }
     }
 
     @Test(arguments: [
-        ("resourceVersionMatch=Exact", "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided"),
+        (
+            "resourceVersionMatch=Exact",
+            "resourceVersionMatch: Forbidden: resourceVersionMatch is forbidden unless resourceVersion is provided"
+        ),
         (
             "resourceVersion=0&resourceVersionMatch=Exact",
             "resourceVersionMatch: Forbidden: resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\""
@@ -216,7 +225,10 @@ import Testing
 
     @Test func onlyAnAcceptWithoutJSONIs406() async throws {
         #expect(try await server.get(path, accept: "application/vnd.kubernetes.protobuf").status == 406)
-        for accept in ["application/vnd.kubernetes.protobuf,application/json", "*/*", "application/*", "application/yaml, */*;q=0.1"] {
+        for accept in [
+            "application/vnd.kubernetes.protobuf,application/json", "*/*", "application/*",
+            "application/yaml, */*;q=0.1",
+        ] {
             #expect(try await server.get(path, accept: accept).status == 200, "\(accept)")
         }
     }

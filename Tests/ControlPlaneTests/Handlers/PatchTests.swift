@@ -163,7 +163,10 @@ import Testing
         // Conditions merge by their type.
         let again = try await patch(
             .strategic, ["status": ["conditions": [["type": "Other", "status": "False"]]]], "\(pods)/status")
-        #expect(Set(again.json["status"]["conditions"].items.map { $0["type"].stringValue }).isSuperset(of: ["Ready", "Other"]))
+        #expect(
+            Set(again.json["status"]["conditions"].items.map { $0["type"].stringValue }).isSuperset(of: [
+                "Ready", "Other",
+            ]))
     }
 }
 

@@ -31,7 +31,8 @@ import Testing
 
     @Test(arguments: [
         "/nothing", "/api/v2", "/api/v1/nothings", "/apis/none.example", "/apis/apps/v1/deployments", "/healthz/none",
-        "/api/v1/pods/p", "/api/v1/namespaces/default/nodes", "/api/v1/namespaces/default/pods/p/nothing", "/openapi/v2",
+        "/api/v1/pods/p", "/api/v1/namespaces/default/nodes", "/api/v1/namespaces/default/pods/p/nothing",
+        "/openapi/v2",
         "/openapi/v3/api/v9", "/versionx", "//",
     ])
     func otherPathsAre404(path: String) async throws {
@@ -169,7 +170,8 @@ import Testing
         try write("file", "x")
         let name = try #require(outside.path.split(separator: "/").last)
         for path in [
-            "/logs/link", "/logs/folder/", "/logs/folder/secret", "/logs/../\(name)/secret", "/logs/..%2F\(name)%2Fsecret",
+            "/logs/link", "/logs/folder/", "/logs/folder/secret", "/logs/../\(name)/secret",
+            "/logs/..%2F\(name)%2Fsecret",
             "/logs/%2e%2e/\(name)/secret", "/logs/./file", "/logs/file/", "/logs/fifo", "/logs/none",
         ] {
             let answer = try await server.get(path)

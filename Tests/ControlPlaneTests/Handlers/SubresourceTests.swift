@@ -101,7 +101,8 @@ import Testing
     @Test func aBindingGivesAPodItsNode() async throws {
         let answer = try await server.send("POST", "\(path)/binding", binding("n1", uid: pod.uid))
         #expect(answer.status == 201)
-        #expect(answer.json == ["kind": "Status", "apiVersion": "v1", "metadata": [:], "status": "Success", "code": 201])
+        #expect(
+            answer.json == ["kind": "Status", "apiVersion": "v1", "metadata": [:], "status": "Success", "code": 201])
         let bound = try await server.get(path).json
         #expect(bound["spec"]["nodeName"] == "n1")
         let conditions = bound["status"]["conditions"].items
@@ -140,7 +141,8 @@ import Testing
     @Test func refusals() async throws {
         let uid = try await server.send("POST", "\(path)/binding", binding("n1", uid: "other"))
         #expect(uid.status == 409)
-        #expect(try await server.send("POST", "/api/v1/namespaces/default/pods/none/binding", binding("n")).status == 400)
+        #expect(
+            try await server.send("POST", "/api/v1/namespaces/default/pods/none/binding", binding("n")).status == 400)
         var missing = binding("n1")
         missing["metadata"]["name"] = "none"
         #expect(try await server.send("POST", "/api/v1/namespaces/default/bindings", missing).status == 404)

@@ -46,7 +46,9 @@ import Testing
         object["metadata"]["uid"] = "other"
         let answer = try await server.send("PUT", path, object)
         #expect(answer.status == 409)
-        #expect(answer.json["message"].stringValue.contains("Precondition failed: UID in precondition: other, UID in object meta: "))
+        #expect(
+            answer.json["message"].stringValue.contains(
+                "Precondition failed: UID in precondition: other, UID in object meta: "))
     }
 
     @Test func theSameAgainWritesNothing() async throws {
@@ -129,8 +131,10 @@ import Testing
 
     @Test func theLastFinalizerThatGoesTakesTheObjectAlong() async throws {
         var object = try await server.admin.create(
-            .configMaps, namespace: "default", ["metadata": ["name": "x", "finalizers": ["a.example/1", "a.example/2"]]])
-        let stream = try server.watch("/api/v1/namespaces/default/configmaps?watch=1&resourceVersion=\(object.resourceVersion)")
+            .configMaps, namespace: "default",
+            ["metadata": ["name": "x", "finalizers": ["a.example/1", "a.example/2"]]])
+        let stream = try server.watch(
+            "/api/v1/namespaces/default/configmaps?watch=1&resourceVersion=\(object.resourceVersion)")
         object = try await server.admin.delete(.configMaps, namespace: "default", name: "x")
         #expect(object.isDeleting)
         object["metadata"]["finalizers"] = ["a.example/2"]

@@ -59,7 +59,10 @@ import Testing
     }
 
     @Test func sendInitialEventsNeedsItsMatch() async throws {
-        for query in ["sendInitialEvents=true", "resourceVersionMatch=NotOlderThan", "sendInitialEvents=true&resourceVersionMatch=Exact"] {
+        for query in [
+            "sendInitialEvents=true", "resourceVersionMatch=NotOlderThan",
+            "sendInitialEvents=true&resourceVersionMatch=Exact",
+        ] {
             #expect(try await server.get("\(path)?watch=1&\(query)").status == 422, "\(query)")
         }
     }

@@ -207,7 +207,9 @@ import Transport
 
         func handle(_ request: HTTPServerRequest, _ response: any HTTPResponder) {
             requests.change { $0.append(request) }
-            if let answersWith { return response.respond(status: answersWith, headers: [], body: Array("no such log".utf8)) }
+            if let answersWith {
+                return response.respond(status: answersWith, headers: [], body: Array("no such log".utf8))
+            }
             let stream = response.stream(status: 200, headers: [("Content-Type", "text/plain")])
             streams.change { $0.append(stream) }
         }
@@ -224,13 +226,18 @@ import Transport
                 [
                     "metadata": ["name": "n1"],
                     "status": [
-                        "addresses": [["type": "Hostname", "address": "n1"], ["type": "InternalIP", "address": "127.0.0.1"]],
+                        "addresses": [
+                            ["type": "Hostname", "address": "n1"], ["type": "InternalIP", "address": "127.0.0.1"],
+                        ],
                         "daemonEndpoints": ["kubeletEndpoint": ["Port": .int(Int64(port))]],
                     ],
                 ])
             var pod = try await running.client.create(
                 .pods, namespace: "default",
-                ["metadata": ["name": "p"], "spec": ["nodeName": "n1", "containers": [["name": "main", "image": "i"]]]])
+                [
+                    "metadata": ["name": "p"],
+                    "spec": ["nodeName": "n1", "containers": [["name": "main", "image": "i"]]],
+                ])
             pod["status"]["phase"] = "Running"
             try await running.client.update(.pods, subresource: "status", pod)
             do {
@@ -248,12 +255,16 @@ import Transport
     @Test func logsComeFromThePodsNode() async throws {
         let kubelet = FakeKubelet()
         try await withKubelet(kubelet) { (running) async throws in
-            let url = "\(running.url)/api/v1/namespaces/default/pods/p/log?follow=true&tailLines=5&timestamps=1&limitBytes=9"
+            let url =
+                "\(running.url)/api/v1/namespaces/default/pods/p/log?follow=true&tailLines=5&timestamps=1&limitBytes=9"
             async let answer = running.http.open("GET", url, headers: authorization)
             #expect(try await eventually { kubelet.streams.value.count == 1 })
             let request = try #require(kubelet.requests.value.first)
             #expect(request.path == "/containerLogs/default/p/main")
-            #expect(Set(request.rawQuery.split(separator: "&")) == ["follow=true", "timestamps=true", "tailLines=5", "limitBytes=9"])
+            #expect(
+                Set(request.rawQuery.split(separator: "&")) == [
+                    "follow=true", "timestamps=true", "tailLines=5", "limitBytes=9",
+                ])
             #expect(request.peer.certificate?.commonName == "kube-apiserver-kubelet-client")
             #expect(request.peer.certificate?.organizations == ["system:masters"])
             let stream = try #require(kubelet.streams.value.first)
@@ -340,7 +351,10 @@ import Transport
                 ])
             var pod = try await running.client.create(
                 .pods, namespace: "default",
-                ["metadata": ["name": "p"], "spec": ["nodeName": "n1", "containers": [["name": "main", "image": "i"]]]])
+                [
+                    "metadata": ["name": "p"],
+                    "spec": ["nodeName": "n1", "containers": [["name": "main", "image": "i"]]],
+                ])
             pod["status"]["phase"] = "Running"
             try await running.client.update(.pods, subresource: "status", pod)
             let answer = try await running.http.send(

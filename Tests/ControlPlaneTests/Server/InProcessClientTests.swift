@@ -29,7 +29,9 @@ import Transport
     @Test func errorsComeAsStatus() async throws {
         let error = await refusal { try await server.admin.get(.configMaps, namespace: "default", name: "none") }
         #expect(error?.message == "configmaps \"none\" not found")
-        let watch = await refusal { try await server.client(as: .anonymous).lines(APIRequest(.get, "/api/v1/pods", query: [("watch", "1")])) }
+        let watch = await refusal {
+            try await server.client(as: .anonymous).lines(APIRequest(.get, "/api/v1/pods", query: [("watch", "1")]))
+        }
         #expect(watch?.code == 403)
     }
 

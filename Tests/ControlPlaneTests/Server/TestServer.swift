@@ -119,7 +119,9 @@ final class TestServer: Sendable {
 
     /// Makes a ConfigMap and returns it as stored.
     @discardableResult
-    func makeConfigMap(_ name: String, _ data: [String: String] = [:], labels: [String: String] = [:]) async throws -> JSON {
+    func makeConfigMap(_ name: String, _ data: [String: String] = [:], labels: [String: String] = [:]) async throws
+        -> JSON
+    {
         var metadata: JSON = ["name": .string(name)]
         if !labels.isEmpty { metadata["labels"] = JSON(labels) }
         return try await admin.create(

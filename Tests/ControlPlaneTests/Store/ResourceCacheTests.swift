@@ -59,7 +59,9 @@ import Transport
 
     @Test func aWatcherSeesWhatBeginsAndCeasesToMatch() throws {
         let stream = TestStream()
-        #expect(cache.watch(watcher(try selecting("color=red"), stream: stream), from: .after(0), currentRevision: 0) == nil)
+        #expect(
+            cache.watch(watcher(try selecting("color=red"), stream: stream), from: .after(0), currentRevision: 0) == nil
+        )
         put("a", labels: ["color": "blue"])
         put("a", labels: ["color": "red"])
         put("a", labels: ["color": "red", "x": "1"])
@@ -192,7 +194,9 @@ import Transport
         func names(_ revision: Int64) -> [String]? {
             guard let objects = cache.snapshot(at: revision) else { return nil }
             var names: [String] = []
-            objects.forEach { names.append("\($0.name)@\($0.revision)"); return true }
+            objects.forEach {
+                names.append("\($0.name)@\($0.revision)"); return true
+            }
             return names
         }
         #expect(names(1) == ["a@1"])
