@@ -1,3 +1,4 @@
+import Glibc
 import Kernel
 import KubeAPI
 import Logging
@@ -259,8 +260,9 @@ public final class ServiceProxy: Sendable {
             connection = try NftConnection()
             guard try connection.tables().contains(ProxyConfig.table(tag: tag)) else { return }
         } catch {
-            // Without nf_tables there is no table.
-            return
+            // A kernel without nf_tables has no table.
+            guard ![EPROTONOSUPPORT, EOPNOTSUPP, EINVAL].contains(error.code) else { return }
+            throw error
         }
         var transaction = NftTransaction(table: ProxyConfig.table(tag: tag))
         transaction.add(.deleteTable)

@@ -8,6 +8,9 @@ import Synchronization
 ///
 /// A service without endpoints has no listener: the kernel refuses for it, as the address is local. Endpoints see the
 /// node's address. Established TCP connections live on when their endpoint leaves the service; UDP sessions end.
+///
+/// The price of local addresses: whatever listens on the node's wildcard address answers on every service address, too,
+/// and has its port there before us.
 final class Forwarder: ServiceCarrier {
     private struct Port {
         let id: Int

@@ -59,7 +59,8 @@ extension ForwarderLoop {
             guard server >= 0 else { continue }
             relays[index].server = server
             guard watch(server, .server, index) else { return false }
-            connecting.append((index, relays.generation(index), now &+ Self.connectTimeoutNanos))
+            relays[index].deadline = now &+ Self.connectTimeoutNanos
+            connecting.append((index, relays.generation(index), relays[index].deadline))
             return true
         }
         return false
@@ -120,18 +121,11 @@ extension ForwarderLoop {
             guard isPast || entry.deadline <= now else { break }
             connectingHead += 1
             // A second attempt of the same relay stands further behind with a time of its own.
-            if !isPast, relays[entry.index].server >= 0, !hasLaterEntry(entry.index, entry.generation) {
-                tryAnother(entry.index)
-            }
+            if !isPast, relays[entry.index].deadline == entry.deadline { tryAnother(entry.index) }
         }
         guard connectingHead == connecting.count || connectingHead > 1024 else { return }
         connecting.removeFirst(connectingHead)
         connectingHead = 0
-    }
-
-    private func hasLaterEntry(_ index: Int, _ generation: UInt32) -> Bool {
-        relays[index].attempts > 1
-            && connecting[connectingHead...].contains { $0.index == index && $0.generation == generation }
     }
 
     /// Closes both sides; with a reset where one of them was lost, so that the other learns of it.

@@ -5,27 +5,22 @@ import Kernel
 extension ForwarderLoop {
     /// From clients.
     func receive(_ listener: Listener, _ id: Int) {
-        withUnsafeTemporaryAllocation(byteCount: 64 << 10, alignment: 16) { buffer in
-            guard let base = buffer.baseAddress else { return }
-            for _ in 0..<Self.acceptTurn {
-                var peer = sockaddr_in()
-                let count = SocketCalls.receive(listener.socket, base, buffer.count, from: &peer)
-                // An error that an earlier answer met (ECONNREFUSED) has been taken off by asking.
-                if count == -Int(EAGAIN) { return }
-                guard count >= 0 else { continue }
-                forward(base, count, SocketAddress(peer), listener, id)
-            }
+        for _ in 0..<Self.acceptTurn {
+            var peer = sockaddr_in()
+            let count = SocketCalls.receive(listener.socket, datagram, Self.datagramBytes, from: &peer)
+            // An error that an earlier answer met (ECONNREFUSED) has been taken off by asking.
+            if count == -Int(EAGAIN) { return }
+            guard count >= 0 else { continue }
+            forward(count, SocketAddress(peer), listener, id)
         }
     }
 
-    private func forward(
-        _ bytes: UnsafeMutableRawPointer, _ count: Int, _ client: SocketAddress, _ listener: Listener, _ id: Int
-    ) {
+    private func forward(_ count: Int, _ client: SocketAddress, _ listener: Listener, _ id: Int) {
         // Once more with another backend, where the first refuses.
         for _ in 0..<2 {
             guard let index = sessions.find(client, listener: id) ?? open(client, listener, id) else { return }
             sessions.touch(index, at: now)
-            let sent = send(sessions.slab[index].socket, bytes, count, Int32(MSG_DONTWAIT | MSG_NOSIGNAL))
+            let sent = send(sessions.slab[index].socket, datagram, count, Int32(MSG_DONTWAIT | MSG_NOSIGNAL))
             if sent >= 0 || errno != ECONNREFUSED { return }
             endSession(index)
         }
@@ -58,18 +53,15 @@ extension ForwarderLoop {
     func answer(_ index: Int) {
         let session = sessions.slab[index]
         guard let listener = listeners[Int(session.listener)] else { return endSession(index) }
-        withUnsafeTemporaryAllocation(byteCount: 64 << 10, alignment: 16) { buffer in
-            guard let base = buffer.baseAddress else { return }
-            for _ in 0..<Self.acceptTurn {
-                let count = recv(session.socket, base, buffer.count, Int32(MSG_DONTWAIT))
-                if count < 0 {
-                    // Nobody listens there (any more): the client's next datagram finds another backend.
-                    if errno == ECONNREFUSED { endSession(index) }
-                    return
-                }
-                sessions.touch(index, at: now)
-                SocketCalls.send(listener.socket, base, count, to: session.client)
+        for _ in 0..<Self.acceptTurn {
+            let count = recv(session.socket, datagram, Self.datagramBytes, Int32(MSG_DONTWAIT))
+            if count < 0 {
+                // Nobody listens there (any more): the client's next datagram finds another backend.
+                if errno == ECONNREFUSED { endSession(index) }
+                return
             }
+            sessions.touch(index, at: now)
+            SocketCalls.send(listener.socket, datagram, count, to: session.client)
         }
     }
 

@@ -32,6 +32,8 @@ final class ForwarderLoop {
     static let sessionNanos: UInt64 = 60_000_000_000
     /// Taken from one listener before others have their turn.
     static let acceptTurn = 64
+    /// The largest datagram that there is.
+    static let datagramBytes = 64 << 10
 
     let epoll: Epoll
     let mailbox: ForwarderMailbox
@@ -40,6 +42,7 @@ final class ForwarderLoop {
     var relays = Slab<Relay>()
     var pump = RelayPump()
     var sessions = UDPSessions()
+    let datagram = UnsafeMutableRawPointer.allocate(byteCount: ForwarderLoop.datagramBytes, alignment: 64)
     /// Relays that had more to do than their turn allowed.
     var queue: [(index: Int, generation: UInt32)] = []
     /// In the order of their deadlines: all have the same time.
@@ -59,6 +62,8 @@ final class ForwarderLoop {
         spare = open("/dev/null", O_RDONLY | O_CLOEXEC)
         try epoll.add(mailbox.readEnd, .readable, data: Kind.wakeUp.rawValue)
     }
+
+    deinit { datagram.deallocate() }
 
     static func data(_ kind: Kind, _ index: Int, _ generation: UInt32 = 0) -> UInt64 {
         kind.rawValue | UInt64(index) << 4 | UInt64(generation) << 32

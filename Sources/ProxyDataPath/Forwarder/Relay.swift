@@ -31,6 +31,8 @@ struct Relay: BitwiseCopyable {
     var service: Int32
     var clientAddress: UInt32
     var backend = SocketAddress(address: 0, port: 0)
+    /// When the attempt is given up.
+    var deadline: UInt64 = 0
     var up = RelayWay()
     var down = RelayWay()
 

@@ -140,7 +140,7 @@ struct RulesetPlan {
             return
         }
         var problem: String?
-        port.fronts = state.fronts.filter { owners[$0.key] == name && $0.isIPv4 }
+        port.fronts = state.fronts.filter { owners[$0.key] == name && $0.canBeTranslated }
         if port.fronts.count < state.fronts.count,
             let lost = state.fronts.first(where: { owners[$0.key] != name }), let owner = owners[lost.key]
         {
@@ -293,6 +293,11 @@ struct RulesetPlan {
 
 extension Front {
     var isIPv4: Bool { if case .address(let address, _) = place { address.isIPv4 } else { true } }
+
+    /// What comes from a loopback address can't leave the machine, whatever its destination becomes.
+    var canBeTranslated: Bool {
+        if case .address(let address, _) = place { address.isIPv4 && !address.isLoopback } else { true }
+    }
 
     var setKind: NftSet.Kind {
         switch place {
