@@ -14,12 +14,13 @@ final class EndpointSliceController: Controller {
     private let log: Logger
     private let queue = WorkQueue<String>()
     private let triggers = TriggerTimes()
-    private let written = WrittenObjects()
+    private let written: WrittenObjects
 
     init(client: any APIClient, informers: SharedInformers, log: Logger) {
         self.client = client
         self.informers = informers
         self.log = log
+        written = WrittenObjects(informers.slices)
     }
 
     func run() async {

@@ -17,7 +17,7 @@ final class NodeLifecycle: Controller {
         /// Renew time and heartbeat, as the node last said them.
         var sign = ""
         /// When they changed, by our own clock: theirs may be wrong.
-        var at = ContinuousClock.now
+        var at: ContinuousClock.Instant
         var wasReady = false
         /// Its pods still have to be marked.
         var hasUnmarkedPods = false
@@ -32,19 +32,19 @@ final class NodeLifecycle: Controller {
     private let informers: SharedInformers
     private let recorder: EventRecorder
     private let log: Logger
-    private let gracePeriod: Duration
+    private let now: @Sendable () -> ContinuousClock.Instant
     private let queue = WorkQueue<String>()
     private let state = Mutex(State())
 
     init(
         client: any APIClient, informers: SharedInformers, recorder: EventRecorder, log: Logger,
-        gracePeriod: Duration = NodeLifecycle.gracePeriod
+        now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
     ) {
         self.client = client
         self.informers = informers
         self.recorder = recorder
         self.log = log
-        self.gracePeriod = gracePeriod
+        self.now = now
     }
 
     func run() async {
@@ -85,23 +85,27 @@ final class NodeLifecycle: Controller {
         let sign =
             (lease?["spec"]["renewTime"].stringValue ?? "")
             + (node.condition("Ready")?["lastHeartbeatTime"].stringValue ?? "")
+        let now = now()
         state.withLock { state in
             if state.heard[node.name] == nil {
-                state.heard[node.name] = Heard(sign: sign, wasReady: node.isReady)
+                state.heard[node.name] = Heard(sign: sign, at: now, wasReady: node.isReady)
             } else if state.heard[node.name]?.sign != sign {
                 state.heard[node.name]?.sign = sign
-                state.heard[node.name]?.at = .now
+                state.heard[node.name]?.at = now
             }
         }
     }
+
+    /// For how long nothing has been heard of the node; nil for one that is not known.
+    func silence(of name: String) -> Duration? { state.withLock { $0.heard[name]?.at }.map { now() - $0 } }
 
     private func check(_ name: String) async throws {
         updateDisruption()
         guard let object = informers.nodes.get(name) else { return }
         let node = Node(object)
-        let silence = ContinuousClock.now - (state.withLock { $0.heard[name]?.at } ?? .now)
-        if silence < gracePeriod {
-            queue.add(name, after: gracePeriod - silence)
+        let silence = silence(of: name) ?? .zero
+        if silence < Self.gracePeriod {
+            queue.add(name, after: Self.gracePeriod - silence)
         } else if node.condition("Ready")?["status"].string != "Unknown" {
             // The change brings the node here again.
             return try await markUnknown(node)

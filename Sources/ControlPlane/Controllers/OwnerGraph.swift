@@ -51,7 +51,8 @@ final class OwnerGraph: Sendable {
             if let old { Self.unlink(old, &state) }
             state.items[item.uid] = item
             for owner in item.ownerUIDs { state.dependents[owner, default: []].insert(item.uid) }
-            var affected = Set((old?.ownerUIDs ?? []).filter { !item.ownerUIDs.contains($0) })
+            // Owners that wait may do so no longer: the reference is gone, or blocks no more.
+            var affected: Set<String> = old.map { $0.owners == item.owners ? [] : Set($0.ownerUIDs) } ?? []
             if !item.owners.isEmpty || (item.isDeleting && !item.finalizers.isEmpty) { affected.insert(item.uid) }
             return affected
         }

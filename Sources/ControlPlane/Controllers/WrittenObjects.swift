@@ -13,10 +13,21 @@ final class WrittenObjects: Sendable {
         var since = ContinuousClock.now
     }
     private let entries = Mutex<[String: Entry]>([:])
+    private let informer: Informer
 
-    func wrote(_ key: String, _ object: JSON) { add(key, object.uid, Int64(object.resourceVersion)) }
+    /// `informer` is to show what is written, and to tell it by `observed`.
+    init(_ informer: Informer) { self.informer = informer }
 
-    func deleted(_ key: String, _ object: JSON) { add(key, object.uid, nil) }
+    func wrote(_ key: String, _ object: JSON) {
+        add(key, object.uid, Int64(object.resourceVersion))
+        // The event may have come before the answer.
+        if let shown = informer.get(object.objectKey), shown.uid == object.uid { observed(key, .added(shown)) }
+    }
+
+    func deleted(_ key: String, _ object: JSON) {
+        add(key, object.uid, nil)
+        if informer.get(object.objectKey)?.uid != object.uid { observed(key, .deleted(object)) }
+    }
 
     private func add(_ key: String, _ uid: String, _ revision: Int64?) {
         entries.withLock { entries in

@@ -4,7 +4,7 @@ import KubeAPI
 ///
 /// In a large cluster not every node is looked at for every pod: as in Kubernetes, enough of those that fit are
 /// compared, and the search goes on where the last one ended, so that all nodes get their turn.
-struct NodeChoice: Sendable {
+struct NodeChoice {
     /// Clusters up to so many nodes are searched in full.
     static let minSample = 100
     /// Percent of the nodes that are compared, at least.
@@ -13,12 +13,12 @@ struct NodeChoice: Sendable {
     /// Where the next search begins.
     private var start = 0
     private var candidates: [Candidate] = []
+    private var constraintAnswers = ConstraintCache()
 
     private struct Candidate {
         let position: Int
         var score: Int64
         var unwelcome: Int64 = 0
-        var preference: Int64 = 0
     }
 
     /// Kubernetes' percentageOfNodesToScore: half of the nodes in small clusters, a twentieth in large ones.
@@ -33,6 +33,7 @@ struct NodeChoice: Sendable {
         guard count > 0 else { return nil }
         candidates.removeAll(keepingCapacity: true)
         let wanted = Self.sampleSize(count)
+        let answers = pod.constraints.map { constraintAnswers($0, nodes) }
         if start >= count { start = 0 }
         var looked = 0
         nodes.rooms.withUnsafeBufferPointer { rooms in
@@ -40,39 +41,35 @@ struct NodeChoice: Sendable {
                 var position = start &+ looked
                 if position >= count { position &-= count }
                 looked &+= 1
+                if let answers, !answers.matches[position] { continue }
                 guard Filters.fits(pod, rooms[position], nodes.details[position]) else { continue }
                 candidates.append(Candidate(position: position, score: Scores.resources(pod, rooms[position])))
             }
         }
         start = (start + looked) % count
         guard !candidates.isEmpty else { return nil }
-        addComparative(pod, nodes)
+        addComparative(pod, nodes, answers)
         return best(nodes)
     }
 
     /// Criteria whose scale is the best or worst among the candidates.
-    private mutating func addComparative(_ pod: PodDemand, _ nodes: NodeTable) {
+    private mutating func addComparative(_ pod: PodDemand, _ nodes: NodeTable, _ answers: ConstraintCache.Answers?) {
         var mostUnwelcome: Int64 = 0
-        var mostPreferred: Int64 = 0
-        for index in candidates.indices {
-            let position = candidates[index].position
-            if nodes.rooms[position].flags.contains(.softTaints) {
-                candidates[index].unwelcome = Scores.unwelcome(pod, nodes.details[position])
-                mostUnwelcome = max(mostUnwelcome, candidates[index].unwelcome)
-            }
-            if !pod.preferredTerms.isEmpty {
-                candidates[index].preference = Scores.preference(pod, nodes.details[position])
-                mostPreferred = max(mostPreferred, candidates[index].preference)
-            }
+        for index in candidates.indices where nodes.rooms[candidates[index].position].flags.contains(.softTaints) {
+            candidates[index].unwelcome = Scores.unwelcome(pod, nodes.details[candidates[index].position])
+            mostUnwelcome = max(mostUnwelcome, candidates[index].unwelcome)
         }
-        guard mostUnwelcome > 0 || mostPreferred > 0 else { return }
-        for index in candidates.indices {
-            if mostUnwelcome > 0 {
+        if mostUnwelcome > 0 {
+            for index in candidates.indices {
                 candidates[index].score += 3 * Scores.full * (mostUnwelcome - candidates[index].unwelcome) / mostUnwelcome
             }
-            if mostPreferred > 0 {
-                candidates[index].score += 2 * Scores.full * candidates[index].preference / mostPreferred
-            }
+        }
+        guard let answers, answers.best > 0 else { return }
+        let mostPreferred = candidates.reduce(Int32(0)) { max($0, answers.preferences[$1.position]) }
+        guard mostPreferred > 0 else { return }
+        for index in candidates.indices {
+            candidates[index].score +=
+                2 * Scores.full * Int64(answers.preferences[candidates[index].position]) / Int64(mostPreferred)
         }
     }
 
@@ -92,14 +89,16 @@ struct NodeChoice: Sendable {
     /// `0/3 nodes are available: 1 Insufficient cpu, 2 node(s) had untolerated taint(s).`
     static func explain(_ pod: PodDemand, _ nodes: NodeTable) -> String {
         guard nodes.count > 0 else { return "no nodes available to schedule pods" }
-        var counts: [String: Int] = [:]
+        var byBit = [Int](repeating: 0, count: Filters.Reasons.texts.count)
+        var byResource: [String: Int] = [:]
         for position in 0..<nodes.count {
-            for reason in Filters.reasons(pod, nodes.rooms[position], nodes.details[position]) {
-                counts[reason, default: 0] += 1
-            }
+            let (reasons, others) = Filters.reasons(pod, nodes.rooms[position], nodes.details[position])
+            for bit in byBit.indices where reasons.rawValue & (1 << UInt16(bit)) != 0 { byBit[bit] += 1 }
+            for name in others { byResource[name, default: 0] += 1 }
         }
+        var texts = zip(byBit, Filters.Reasons.texts).filter { $0.0 > 0 }.map { "\($0.0) \($0.1)" }
+        texts += byResource.map { "\($0.value) Insufficient \($0.key)" }
         // Sorted as texts, numbers included, like Kubernetes'.
-        let texts = counts.map { "\($0.value) \($0.key)" }.sorted()
-        return "0/\(nodes.count) nodes are available: \(texts.joined(separator: ", "))."
+        return "0/\(nodes.count) nodes are available: \(texts.sorted().joined(separator: ", "))."
     }
 }

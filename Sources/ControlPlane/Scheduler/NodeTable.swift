@@ -34,21 +34,30 @@ struct NodeRoom: Sendable {
     }
 }
 
-/// The rest of a node, which few pods ask about.
-struct NodeDetails: Sendable {
+/// The rest of a node, which few pods ask about. A class, so that looking at it costs one reference and not one for each
+/// of its parts; it never leaves its table.
+final class NodeDetails {
     let name: String
     var labels: [String: String]
     var taints: [Taint]
     /// Extended resources.
-    var others: [String: Int64]
+    var others: [String: Int64] = [:]
     var usedOthers: [String: Int64] = [:]
     var pods: [String: PodDemand] = [:]
+
+    init(name: String, labels: [String: String], taints: [Taint]) {
+        self.name = name
+        self.labels = labels
+        self.taints = taints
+    }
 }
 
 /// The nodes with what their pods have taken. Positions change when a node goes.
-struct NodeTable: Sendable {
+struct NodeTable {
     private(set) var rooms: [NodeRoom] = []
     private(set) var details: [NodeDetails] = []
+    /// Counts what changes answers about labels: nodes that come and go, and new labels.
+    private(set) var generation: UInt64 = 0
     private var positions: [String: Int] = [:]
     /// Pods of nodes that are not known, by the node's name.
     private var homeless: [String: [String: PodDemand]] = [:]
@@ -58,11 +67,14 @@ struct NodeTable: Sendable {
 
     /// Adds a node or takes over its new state. True where that may help a pod that did not fit.
     mutating func update(_ node: Node) -> Bool {
-        var (room, details) = Self.read(node)
+        let read = Self.read(node)
+        var room = read.room
+        let details = read.details
         guard let position = positions[node.name] else {
             for pod in homeless.removeValue(forKey: node.name)?.values.map({ $0 }) ?? [] {
-                Self.add(pod, &room, &details)
+                Self.add(pod, &room, details)
             }
+            generation += 1
             positions[node.name] = rooms.count
             rooms.append(room)
             self.details.append(details)
@@ -75,16 +87,16 @@ struct NodeTable: Sendable {
             && old.maxPods == room.maxPods && old.flags == room.flags && before.labels == details.labels
             && before.taints == details.taints && before.others == details.others
         if isSame { return false }
-        for pod in before.pods.values { Self.add(pod, &room, &details) }
+        if before.labels != details.labels { generation += 1 }
+        for pod in before.pods.values { Self.add(pod, &room, details) }
         rooms[position] = room
         self.details[position] = details
         return true
     }
 
-    private static func read(_ node: Node) -> (NodeRoom, NodeDetails) {
+    private static func read(_ node: Node) -> (room: NodeRoom, details: NodeDetails) {
         var room = NodeRoom()
-        var details = NodeDetails(
-            name: node.name, labels: node.labels, taints: node.taints.map(Taint.init), others: [:])
+        let details = NodeDetails(name: node.name, labels: node.labels, taints: node.taints.map(Taint.init))
         let allocatable = node.allocatable
         room.milliCPU = allocatable["cpu"]?.milliValue ?? 0
         room.memory = allocatable["memory"]?.value ?? 0
@@ -103,6 +115,7 @@ struct NodeTable: Sendable {
 
     mutating func remove(_ name: String) {
         guard let position = positions.removeValue(forKey: name) else { return }
+        generation += 1
         let pods = details[position].pods
         if !pods.isEmpty { homeless[name] = pods }
         let last = rooms.count - 1
@@ -120,7 +133,7 @@ struct NodeTable: Sendable {
             homeless[name, default: [:]][pod.uid] = pod
             return
         }
-        Self.add(pod, &rooms[position], &details[position])
+        Self.add(pod, &rooms[position], details[position])
     }
 
     mutating func remove(_ pod: PodDemand, from name: String) {
@@ -134,7 +147,7 @@ struct NodeTable: Sendable {
         for (name, amount) in old.others { details[position].usedOthers[name, default: 0] &-= amount }
     }
 
-    private static func add(_ pod: PodDemand, _ room: inout NodeRoom, _ details: inout NodeDetails) {
+    private static func add(_ pod: PodDemand, _ room: inout NodeRoom, _ details: NodeDetails) {
         if let old = details.pods.updateValue(pod, forKey: pod.uid) {
             room.account(old, -1)
             for (name, amount) in old.others { details.usedOthers[name, default: 0] &-= amount }

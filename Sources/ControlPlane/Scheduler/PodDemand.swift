@@ -16,13 +16,10 @@ final class PodDemand: Sendable {
     let others: [(name: String, amount: Int64)]
     let hostPorts: [HostPort]
     let tolerations: [Toleration]
-    /// The node that the pod asks for by name in its affinity or spec; none else will do.
-    let nodeSelector: [(key: String, value: String)]
-    /// Of which one must match; nil for a pod without required affinity.
-    let requiredTerms: [NodeTerm]?
-    let preferredTerms: [(weight: Int, term: NodeTerm)]
+    /// Nil for a pod that takes any node.
+    let constraints: NodeConstraints?
     let toleratesUnschedulable: Bool
-    /// Whether cpu, memory, storage, the number of pods and taints are all that matters.
+    /// Whether of resources only cpu, memory and storage matter.
     let isPlain: Bool
 
     struct HostPort: Hashable, Sendable {
@@ -62,15 +59,9 @@ final class PodDemand: Sendable {
         hostPorts = pod.hostPorts.map { HostPort(ip: $0.ip, port: $0.port, proto: $0.protocol) }
         let spec = pod.spec
         tolerations = spec["tolerations"].items.map(Toleration.init)
-        nodeSelector = spec["nodeSelector"].stringMap.map { (key: $0.key, value: $0.value) }
-        let affinity = spec["affinity"]["nodeAffinity"]
-        let required = affinity["requiredDuringSchedulingIgnoredDuringExecution"]
-        requiredTerms = required.isObject ? required["nodeSelectorTerms"].items.map(NodeTerm.init) : nil
-        preferredTerms = affinity["preferredDuringSchedulingIgnoredDuringExecution"].items.map {
-            (weight: max(0, min(100, $0["weight"].int ?? 0)), term: NodeTerm($0["preference"]))
-        }
+        constraints = NodeConstraints(spec)
         toleratesUnschedulable = Taint(key: "node.kubernetes.io/unschedulable", effect: "NoSchedule")
             .isTolerated(by: tolerations)
-        isPlain = others.isEmpty && hostPorts.isEmpty && nodeSelector.isEmpty && requiredTerms == nil
+        isPlain = others.isEmpty && hostPorts.isEmpty
     }
 }

@@ -43,9 +43,4 @@ enum Scores {
     static func unwelcome(_ pod: PodDemand, _ node: NodeDetails) -> Int64 {
         Int64(node.taints.count { $0.isSoft && !$0.isTolerated(by: pod.tolerations) })
     }
-
-    /// The weights of the preferences that the node meets.
-    static func preference(_ pod: PodDemand, _ node: NodeDetails) -> Int64 {
-        pod.preferredTerms.reduce(0) { $0 + ($1.term.matches(node) ? Int64($1.weight) : 0) }
-    }
 }

@@ -328,12 +328,19 @@ import Testing
 }
 
 @Suite struct WrittenObjectsTests {
+    private let server: TestServer
+    private let written: WrittenObjects
+    init() async throws {
+        server = try await TestServer()
+        // It is not run: it shows nothing.
+        written = WrittenObjects(Informer(server.admin, .endpointSlices, log: quiet))
+    }
+
     private func object(_ uid: String, _ revision: Int) -> JSON {
-        ["metadata": ["uid": .string(uid), "resourceVersion": .string(String(revision))]]
+        ["metadata": ["name": .string(uid), "uid": .string(uid), "resourceVersion": .string(String(revision))]]
     }
 
     @Test func whatWasWrittenIsAwaited() {
-        let written = WrittenObjects()
         #expect(written.areSeen("k"))
         written.wrote("k", object("1", 10))
         written.observed("k", .added(object("1", 9)))
@@ -342,12 +349,21 @@ import Testing
         #expect(written.areSeen("k"))
     }
 
-    @Test func whatWasDeletedIsAwaited() {
-        let written = WrittenObjects()
-        written.deleted("k", object("1", 10))
-        written.observed("k", .updated(old: object("1", 9), new: object("1", 12)))
-        #expect(!written.areSeen("k"))
-        written.observed("k", .deleted(object("1", 13)))
+    @Test func whatIsShownAlreadyIsNotAwaited() async throws {
+        let informer = Informer(server.admin, .configMaps, log: quiet)
+        let task = Task { await informer.run() }
+        await informer.waitForSync()
+        let written = WrittenObjects(informer)
+        let object = try await server.makeConfigMap("x")
+        #expect(try await eventually { informer.get("default/x") != nil })
+        written.wrote("k", object)
         #expect(written.areSeen("k"))
+        written.deleted("k", object)
+        #expect(!written.areSeen("k"))
+        try await server.admin.delete(.configMaps, namespace: "default", name: "x")
+        #expect(try await eventually { informer.get("default/x") == nil })
+        written.deleted("k", object)
+        #expect(written.areSeen("k"))
+        task.cancel()
     }
 }

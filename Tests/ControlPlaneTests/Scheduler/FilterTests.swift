@@ -9,9 +9,13 @@ import Testing
         var table = Sample.table([node])
         for other in running { table.add(Sample.demand(other), to: node.name) }
         let demand = Sample.demand(pod)
-        let reasons = Filters.reasons(demand, table.rooms[0], table.details[0])
-        #expect(Filters.fits(demand, table.rooms[0], table.details[0]) == reasons.isEmpty)
-        return reasons
+        let (reasons, others) = Filters.reasons(demand, table.rooms[0], table.details[0])
+        let texts = Filters.Reasons.texts.enumerated().filter { reasons.rawValue & (1 << UInt16($0.offset)) != 0 }
+            .map(\.element)
+        let all = texts + others.map { "Insufficient \($0)" }
+        let isWanted = demand.constraints?.match(table.details[0]) ?? true
+        #expect((isWanted && Filters.fits(demand, table.rooms[0], table.details[0])) == all.isEmpty)
+        return all
     }
 
     @Test func aPodFitsWhereThereIsRoom() {

@@ -59,6 +59,23 @@ import Testing
         #expect(choose(pod, table) == "a")
     }
 
+    @Test func labelsThatChangeCountAtOnce() {
+        var table = Sample.table([Sample.node("a"), Sample.node("b", labels: ["zone": "x"])])
+        var choice = NodeChoice()
+        let demand = Sample.demand(Sample.pod("p", spec: ["nodeSelector": ["zone": "x"]]))
+        let chosen = { (choice: inout NodeChoice, table: NodeTable) in
+            choice.choose(demand, table).map { table.details[$0].name }
+        }
+        #expect(chosen(&choice, table) == "b")
+        _ = table.update(Node(Sample.node("b")))
+        #expect(chosen(&choice, table) == nil)
+        _ = table.update(Node(Sample.node("a", labels: ["zone": "x"])))
+        #expect(chosen(&choice, table) == "a")
+        _ = table.update(Node(Sample.node("c", labels: ["zone": "x"])))
+        table.remove("a")
+        #expect(chosen(&choice, table) == "c")
+    }
+
     @Test func softTaintsAreAvoided() {
         var table = Sample.table([
             Sample.node("a", taints: [Sample.taint("k", effect: "PreferNoSchedule")]), Sample.node("b"),
