@@ -49,7 +49,9 @@ final class NftablesProxy: ServiceCarrier {
             guard state.plan.hasChanges else { return }
             let diff = state.plan.takeDiff()
             state.isUncertain = true
-            for transaction in diff.transactions(state.ruleset, chunkLimit: self.chunkLimit) { try self.kernel.apply(transaction) }
+            for transaction in diff.transactions(state.ruleset, chunkLimit: self.chunkLimit) {
+                try self.kernel.apply(transaction)
+            }
             state.isUncertain = false
             self.endStaleFlows(diff, state)
         }
@@ -113,7 +115,8 @@ final class NftablesProxy: ServiceCarrier {
         // Of a table that was there: what no plan of ours knows any more is found among conntrack's entries.
         conntrack?.endFlows(
             gone: goneBackends(from: old, applied, to: plan),
-            newFronts: applied == nil ? plan.ports.values.flatMap { $0.fronts.map(\.key) } : [], layout: state.ruleset.layout)
+            newFronts: applied == nil ? plan.ports.values.flatMap { $0.fronts.map(\.key) } : [],
+            layout: state.ruleset.layout)
     }
 
     private func endStaleFlows(_ diff: RulesetDiff, _ state: State) {
@@ -123,11 +126,14 @@ final class NftablesProxy: ServiceCarrier {
     }
 
     /// UDP backends that the table had and the plan has not.
-    private func goneBackends(from old: RulesetPlan, _ applied: AppliedState?, to plan: RulesetPlan) -> [Conntrack.Gone] {
+    private func goneBackends(from old: RulesetPlan, _ applied: AppliedState?, to plan: RulesetPlan) -> [Conntrack.Gone]
+    {
         var gone: Set<Conntrack.Gone> = []
         if let applied {
             let inherited = InheritedState(applied, plan.layout)
-            for (id, backends) in inherited.udpBackends { for backend in backends { gone.insert(.init(id: id, backend: backend)) } }
+            for (id, backends) in inherited.udpBackends {
+                for backend in backends { gone.insert(.init(id: id, backend: backend)) }
+            }
         }
         for (name, port) in old.ports where name.proto == .udp {
             for backend in port.slots { gone.insert(.init(id: port.id, backend: backend)) }

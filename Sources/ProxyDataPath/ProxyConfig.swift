@@ -54,13 +54,16 @@ extension ProxyConfig {
     /// The layout of marks, after all settings have been looked at.
     func check() throws(ProxyConfigError) -> MarkLayout {
         guard nodeIP.isIPv4, clusterCIDR.family == .ipv4, serviceCIDR.family == .ipv4 else {
-            throw ProxyConfigError(description: "cannot proxy for \(nodeIP), \(clusterCIDR), \(serviceCIDR): only IPv4 is carried")
+            throw ProxyConfigError(
+                description: "cannot proxy for \(nodeIP), \(clusterCIDR), \(serviceCIDR): only IPv4 is carried")
         }
         guard !clusterCIDR.overlaps(serviceCIDR) else {
-            throw ProxyConfigError(description: "cannot proxy: pods' range \(clusterCIDR) and services' range \(serviceCIDR) overlap")
+            throw ProxyConfigError(
+                description: "cannot proxy: pods' range \(clusterCIDR) and services' range \(serviceCIDR) overlap")
         }
         guard let layout = MarkLayout(mask: markMask) else {
-            throw ProxyConfigError(description: "cannot use mark mask \(hex(markMask)): it must be one run of at least 16 bits")
+            throw ProxyConfigError(
+                description: "cannot use mark mask \(hex(markMask)): it must be one run of at least 16 bits")
         }
         return layout
     }

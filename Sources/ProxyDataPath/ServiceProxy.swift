@@ -100,7 +100,8 @@ public final class ServiceProxy: Sendable {
     public func run() async {
         log.info("services are carried", metadata: ["mode": "\(modeDescription)", "table": "\(config.table)"])
         if let fallbackReason {
-            log.warning("nf_tables can't be used: services are carried in userspace", metadata: ["err": "\(fallbackReason)"])
+            log.warning(
+                "nf_tables can't be used: services are carried in userspace", metadata: ["err": "\(fallbackReason)"])
         }
         if let egressProblem { log.error("pods have no way out", metadata: ["err": "\(egressProblem)"]) }
         warnOfPortRange()
@@ -192,7 +193,7 @@ public final class ServiceProxy: Sendable {
         if isNew { worker.post { [weak self] in self?.sync() } }
     }
 
-    /// On the worker's thread. What comes while it works waits for the next turn, so that a burst becomes few transactions.
+    /// On the worker's thread. What comes while it works waits for the next turn: a burst becomes few transactions.
     private func sync() {
         let (changes, hasStarted) = state.withLock { state in
             state.isScheduled = false
@@ -208,8 +209,12 @@ public final class ServiceProxy: Sendable {
         }
         let duration = clock.now - started
         metrics.count(duration, isFailure: failure != nil)
-        for problem in carrier.takeProblems() { log.warning("a service is not carried as wanted", metadata: ["err": "\(problem)"]) }
-        log.debug("services programmed", metadata: ["changes": "\(changes.count)", "dur_ms": "\(duration / .milliseconds(1))"])
+        for problem in carrier.takeProblems() {
+            log.warning("a service is not carried as wanted", metadata: ["err": "\(problem)"])
+        }
+        log.debug(
+            "services programmed",
+            metadata: ["changes": "\(changes.count)", "dur_ms": "\(duration / .milliseconds(1))"])
         settle(failure)
     }
 
@@ -235,8 +240,8 @@ public final class ServiceProxy: Sendable {
         }
     }
 
-    /// The node's own connections use ports of that range, too: one in use can't be a node port in userspace mode, and is
-    /// shadowed by one in nftables mode.
+    /// The node's own connections use ports of that range, too: one in use can't be a node port in userspace mode, and
+    /// is shadowed by one in nftables mode.
     private func warnOfPortRange() {
         // A kernel without the setting has nothing to overlap.
         guard let text = try? Sysctl.read("net/ipv4/ip_local_port_range") else { return }

@@ -6,9 +6,9 @@ import Synchronization
 
 /// The route to the services' range.
 ///
-/// With rules it leads to lo: a packet must have a route before it is translated, and where the node has no default route
-/// it would have none. In userspace it makes the whole range local, so that the forwarder can listen there. Either way
-/// its source is the node's address, which is what endpoints see of the node itself.
+/// With rules it leads to lo: a packet must have a route before it is translated, and where the node has no default
+/// route it would have none. In userspace it makes the whole range local, so that the forwarder can listen there. Either
+/// way its source is the node's address, which is what endpoints see of the node itself.
 final class ServiceRoute: Sendable {
     /// The interface lo has this number everywhere.
     private static let loopback: Int32 = 1
@@ -36,7 +36,7 @@ final class ServiceRoute: Sendable {
         self.log = log
     }
 
-    /// The metric says whose route it is: several of us may share a network namespace, and all have one protocol number.
+    /// The metric says whose route it is: several of us may share a network namespace, with one protocol number.
     static func priority(tag: String) -> UInt32 {
         0x5300_0000 | tag.utf8.reduce(UInt32(2_166_136_261)) { ($0 ^ UInt32($1)) &* 16_777_619 } & 0xff_ffff
     }
@@ -69,7 +69,9 @@ final class ServiceRoute: Sendable {
             if isMissing.withLock({ value in
                 defer { value = false }
                 return value
-            }) { log.info("the node reaches services again", metadata: ["route": "\(route.text)"]) }
+            }) {
+                log.info("the node reaches services again", metadata: ["route": "\(route.text)"])
+            }
         } catch {
             let isNew = isMissing.withLock { value in
                 defer { value = true }

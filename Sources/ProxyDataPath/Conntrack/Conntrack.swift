@@ -5,7 +5,8 @@ import Logging
 import Synchronization
 
 /// Ends what conntrack remembers of UDP: without it, a client that goes on sending from the same port would be sent for
-/// ever to an endpoint that is gone, or past a service that has come since. Entries are ended one by one, never the table.
+/// ever to an endpoint that is gone, or past a service that has come since. Entries are ended one by one, never the
+/// table.
 ///
 /// TCP needs none: its connections live until their endpoint ends them.
 final class Conntrack: Sendable {

@@ -6,7 +6,7 @@ import Kernel
 struct NftTableReader {
     let table: String
     let socket: Int32
-    private var sequence: UInt32 = UInt32.random(in: 1 << 30 ..< 1 << 31)
+    private var sequence: UInt32 = UInt32.random(in: 1 << 30..<1 << 31)
     private var generation: UInt16?
 
     init(table: String, socket: Int32) {

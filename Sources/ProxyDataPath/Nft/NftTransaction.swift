@@ -93,7 +93,8 @@ extension NftTransaction {
         case .flushChain(let chain): return "flush chain \(name) \(chain)"
         case .deleteChain(let chain): return "delete chain \(name) \(chain)"
         case .addRule(let chain, let rule): return "add rule \(name) \(chain) \(rule.text)"
-        case .addElements(let set, let elements): return "add element \(name) \(set.name) { \(text(elements, of: set)) }"
+        case .addElements(let set, let elements):
+            return "add element \(name) \(set.name) { \(text(elements, of: set)) }"
         case .deleteElements(let set, let elements):
             return "delete element \(name) \(set.name) { \(text(elements, of: set)) }"
         }

@@ -38,8 +38,8 @@ struct NftSet: Sendable, Hashable {
             }
         }
 
-        /// Elements that it can hold at first. A declared size makes the kernel choose its fixed hash, which loads twice
-        /// as fast; it is a hard limit, before which a larger set takes the place (`NftSet.grown`).
+        /// Elements that it can hold at first. A declared size makes the kernel choose its fixed hash, which loads
+        /// twice as fast; it is a hard limit, before which a larger set takes the place (`NftSet.grown`).
         var defaultSize: Int {
             switch self {
             case .services, .nodeports, .stickySlots, .stickyBackends, .hairpin: 20_000

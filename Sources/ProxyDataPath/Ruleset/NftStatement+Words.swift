@@ -70,7 +70,8 @@ extension NftStatement {
     static func isLocal(source: Bool, negated: Bool = false) -> NftStatement {
         NftStatement(
             text: "fib \(source ? "saddr" : "daddr") type \(negated ? "!= " : "")local",
-            expressions: [.addressType(isSource: source, into: 0), .compare(0, isEqual: !negated, bytes(2))])  // RTN_LOCAL
+            // RTN_LOCAL
+            expressions: [.addressType(isSource: source, into: 0), .compare(0, isEqual: !negated, bytes(2))])
     }
 
     /// `iif "lo"`, whose number is 1 everywhere.

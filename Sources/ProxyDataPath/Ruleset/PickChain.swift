@@ -33,9 +33,9 @@ enum PickChain: Hashable, Sendable {
 
     var isSticky: Bool { if case .sticky = self { true } else { false } }
 
-    /// The rules. Every chain but `refuse` ends in a drop: the number of backends and the slot are looked up one after the
-    /// other, and where a commit comes between, the packet must not leave untranslated (conntrack would remember that for
-    /// two minutes). TCP sends it again.
+    /// The rules. Every chain but `refuse` ends in a drop: the number of backends and the slot are looked up one after
+    /// the other, and where a commit comes between, the packet must not leave untranslated (conntrack would remember
+    /// that for two minutes). TCP sends it again.
     func rules(_ sets: NftSets, _ layout: MarkLayout) -> [NftRule] {
         switch self {
         case .refuse:

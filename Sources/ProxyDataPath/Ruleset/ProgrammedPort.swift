@@ -23,7 +23,9 @@ struct ProgrammedPort: Sendable, Equatable {
     var picks: [PickChain] {
         guard let first = fronts.first else { return [] }
         let pick = pick(for: first)
-        guard affinitySeconds != nil, fronts.contains(where: { $0.isExternal != first.isExternal }) else { return [pick] }
+        guard affinitySeconds != nil, fronts.contains(where: { $0.isExternal != first.isExternal }) else {
+            return [pick]
+        }
         return [false, true].compactMap { isExternal in
             fronts.first { $0.isExternal == isExternal }.map { self.pick(for: $0) }
         }.uniqued

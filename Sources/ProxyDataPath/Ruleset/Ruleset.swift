@@ -94,7 +94,8 @@ struct Ruleset: Sendable, Hashable {
                 "raw", hook: raw,
                 [
                     loopback,
-                    // Packets to a service that conntrack could not place follow the route to lo, and would go in circles.
+                    // Packets to a service that conntrack could not place follow the route to lo: they would go in
+                    // circles.
                     NftRule(.fromLoopback(), .isIn(serviceRange, .destinationAddress), .drop),
                 ]),
         ]

@@ -49,7 +49,9 @@ extension RulesetDiff {
     /// must be free before.
     private var frontsThatMove: ElementKeys {
         var taken = ElementKeys()
-        for part in parts { for kind in Front.setKinds { for element in part.added[kind] { taken.insert(kind, element) } } }
+        for part in parts {
+            for kind in Front.setKinds { for element in part.added[kind] { taken.insert(kind, element) } }
+        }
         var moving = ElementKeys()
         for part in parts {
             for kind in Front.setKinds {

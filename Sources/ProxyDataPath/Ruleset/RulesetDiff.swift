@@ -136,7 +136,9 @@ extension ProgrammedPort {
     func elements(_ plan: RulesetPlan) -> ElementLists {
         var lists = ElementLists()
         for slot in slots.indices { appendSlot(slot, plan.layout, &lists) }
-        for front in fronts { lists.append(front.setKind, NftElement(front.words, NftWords(plan.mark(of: front, self)))) }
+        for front in fronts {
+            lists.append(front.setKind, NftElement(front.words, NftWords(plan.mark(of: front, self))))
+        }
         return lists
     }
 }

@@ -4,7 +4,7 @@ import KubeAPI
 /// out, and says by `takeDiff` what must change.
 struct RulesetPlan {
     let layout: MarkLayout
-    /// What the plan could not do as wanted, by service port: limits that were reached, addresses that two services claim.
+    /// What the plan could not do as wanted, by service port: limits that were reached, addresses that two claim.
     private(set) var problems: [ServicePortName: String] = [:]
 
     private(set) var ports: [ServicePortName: ProgrammedPort] = [:]

@@ -62,7 +62,8 @@ import Testing
         func add(_ client: Int, at time: UInt64) -> Int {
             sessions.insert(
                 UDPSession(
-                    socket: Int32(client), listener: 1, service: 1, client: place(client), backend: place(9), last: time))
+                    socket: Int32(client), listener: 1, service: 1, client: place(client), backend: place(9), last: time
+                ))
         }
         let (a, b, c) = (add(1, at: 1), add(2, at: 2), add(3, at: 3))
         #expect(sessions.oldestIndex == a)

@@ -39,7 +39,9 @@ import Testing
         relay.note([.readable, .writable], ofClient: false)
         return pump.run(&relay)
     }
-    private func write(_ socket: Int32, _ bytes: [UInt8]) -> Int { send(socket, bytes, bytes.count, Int32(MSG_NOSIGNAL)) }
+    private func write(_ socket: Int32, _ bytes: [UInt8]) -> Int {
+        send(socket, bytes, bytes.count, Int32(MSG_NOSIGNAL))
+    }
     private func readAll(_ socket: Int32) -> [UInt8] {
         var all: [UInt8] = []
         var chunk = [UInt8](repeating: 0, count: 65536)

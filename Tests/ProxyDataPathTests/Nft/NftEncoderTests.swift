@@ -13,7 +13,9 @@ import Testing
         let sequence: UInt32
         let family: UInt8
         let attributes: [Int: [UInt8]]
-        func text(_ type: Int) -> String { String(decoding: (attributes[type] ?? []).prefix { $0 != 0 }, as: UTF8.self) }
+        func text(_ type: Int) -> String {
+            String(decoding: (attributes[type] ?? []).prefix { $0 != 0 }, as: UTF8.self)
+        }
     }
 
     private func attributes(_ bytes: [UInt8]) -> [(type: Int, value: [UInt8])] {
@@ -85,7 +87,9 @@ import Testing
         #expect(operations == [0, 1, 1, 1, 2])
         let list = messages[4].attributes[Int(NFTA_RULE_EXPRESSIONS.rawValue)] ?? []
         let names = attributes(list).map { entry in
-            String(decoding: (attributes(entry.value).first { $0.type == 1 }?.value ?? []).prefix { $0 != 0 }, as: UTF8.self)
+            String(
+                decoding: (attributes(entry.value).first { $0.type == 1 }?.value ?? []).prefix { $0 != 0 },
+                as: UTF8.self)
         }
         #expect(names == ["meta", "lookup", "ct", "bitwise", "numgen", "lookup", "nat"])
     }

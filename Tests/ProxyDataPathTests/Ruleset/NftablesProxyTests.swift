@@ -195,7 +195,8 @@ import Testing
                 "default/web", at: "10.96.0.10", backends([5]) + [backend("fd00::5")], also: [front("fd00:96::10")],
                 local: [address("fd00::5")])
         ])
-        #expect(try resolved(kernel).targets.mapValues(\.backends) == ["services 10.96.0.10 . tcp . 80 ": backends([5])])
+        #expect(
+            try resolved(kernel).targets.mapValues(\.backends) == ["services 10.96.0.10 . tcp . 80 ": backends([5])])
         #expect(try resolved(kernel).hairpins.isEmpty)
     }
 

@@ -28,52 +28,53 @@ import Testing
                 also: [Front(.nodePort(30080), .tcp, isExternal: true)], local: [address("10.244.0.5")])
         ])
         #expect(
-            text.replacing("ip swiftlet-test ", with: "").split(separator: "\n").filter { $0 != "---" }.joined(separator: "\n")
-                == """
-                add table ip swiftlet-test
-                add map services { typeof ip daddr . meta l4proto . th dport : ct mark; size 20000; }
-                add map nodeports { typeof meta l4proto . th dport : ct mark; size 20000; }
-                add map hostports { typeof meta l4proto . th dport : ct mark; size 4096; }
-                add map picks { typeof ct mark : verdict; size 8192; }
-                add map backends { typeof ct mark . numgen random mod 65536 : ip daddr . th dport; size 200000; }
-                add map sticky_slots { typeof ct mark . numgen random mod 65536 : ct mark; size 20000; }
-                add map sticky_backends { typeof ct mark : ip daddr . th dport; size 20000; }
-                add map affinity { typeof ip saddr . ct mark : ct mark; size 262144; flags dynamic,timeout; }
-                add set hairpin { typeof ip saddr . ip daddr; size 20000; }
-                add set node_addresses { typeof ip daddr; size 64; }
-                add chain refuse
-                add rule refuse meta l4proto tcp reject with tcp reset
-                add rule refuse reject
-                add chain pick2
-                add rule pick2 meta l4proto { tcp, udp, sctp } dnat ip to (ct mark & 0xffffc000) . numgen random mod 2 map @backends
-                add rule pick2 drop
-                add element picks { 0x00000000 : goto refuse }
-                add element picks { 0x00000002 : goto pick2 }
-                add chain svc
-                add rule svc (ct mark & 0x00001fff) vmap @picks
-                add rule svc drop
-                add chain services_in
-                add rule services_in ct mark set ip daddr . meta l4proto . th dport map @services goto svc
-                add rule services_in ip daddr @node_addresses ct mark set meta l4proto . th dport map @nodeports goto svc
-                add rule services_in ip daddr != 127.0.0.0/8 fib daddr type local ct mark set meta l4proto . th dport map @hostports goto svc
-                add rule services_in ip daddr 10.96.0.0/16 goto refuse
-                add element services { 10.96.0.10 . tcp . 80 : 0x00004002 }
-                add element nodeports { tcp . 30080 : 0x00006002 }
-                add element backends { 0x00004000 . 0 : 10.244.0.5 . 8080, 0x00004000 . 1 : 10.244.0.6 . 8080 }
-                add element hairpin { 10.244.0.5 . 10.244.0.5 }
-                add element node_addresses { 192.0.2.2 }
-                add chain prerouting { type nat hook prerouting priority -100; policy accept; }
-                add rule prerouting jump services_in
-                add chain output { type nat hook output priority -100; policy accept; }
-                add rule output jump services_in
-                add chain postrouting { type nat hook postrouting priority 100; policy accept; }
-                add rule postrouting ip saddr . ip daddr @hairpin masquerade fully-random
-                add rule postrouting ct mark & 0x00002000 == 0x00002000 ct status dnat ip saddr != 10.244.0.0/16 fib saddr type != local masquerade fully-random
-                add rule postrouting ip saddr 10.244.0.0/16 ip daddr != 10.244.0.0/16 ip daddr != 10.96.0.0/16 masquerade fully-random
-                add chain raw { type filter hook prerouting priority -300; policy accept; }
-                add rule raw iif != "lo" ip daddr 127.0.0.0/8 drop
-                add rule raw iif "lo" ip daddr 10.96.0.0/16 drop
-                """)
+            text.replacing("ip swiftlet-test ", with: "").split(separator: "\n").filter { $0 != "---" }.joined(
+                separator: "\n")
+                    == """
+                    add table ip swiftlet-test
+                    add map services { typeof ip daddr . meta l4proto . th dport : ct mark; size 20000; }
+                    add map nodeports { typeof meta l4proto . th dport : ct mark; size 20000; }
+                    add map hostports { typeof meta l4proto . th dport : ct mark; size 4096; }
+                    add map picks { typeof ct mark : verdict; size 8192; }
+                    add map backends { typeof ct mark . numgen random mod 65536 : ip daddr . th dport; size 200000; }
+                    add map sticky_slots { typeof ct mark . numgen random mod 65536 : ct mark; size 20000; }
+                    add map sticky_backends { typeof ct mark : ip daddr . th dport; size 20000; }
+                    add map affinity { typeof ip saddr . ct mark : ct mark; size 262144; flags dynamic,timeout; }
+                    add set hairpin { typeof ip saddr . ip daddr; size 20000; }
+                    add set node_addresses { typeof ip daddr; size 64; }
+                    add chain refuse
+                    add rule refuse meta l4proto tcp reject with tcp reset
+                    add rule refuse reject
+                    add chain pick2
+                    add rule pick2 meta l4proto { tcp, udp, sctp } dnat ip to (ct mark & 0xffffc000) . numgen random mod 2 map @backends
+                    add rule pick2 drop
+                    add element picks { 0x00000000 : goto refuse }
+                    add element picks { 0x00000002 : goto pick2 }
+                    add chain svc
+                    add rule svc (ct mark & 0x00001fff) vmap @picks
+                    add rule svc drop
+                    add chain services_in
+                    add rule services_in ct mark set ip daddr . meta l4proto . th dport map @services goto svc
+                    add rule services_in ip daddr @node_addresses ct mark set meta l4proto . th dport map @nodeports goto svc
+                    add rule services_in ip daddr != 127.0.0.0/8 fib daddr type local ct mark set meta l4proto . th dport map @hostports goto svc
+                    add rule services_in ip daddr 10.96.0.0/16 goto refuse
+                    add element services { 10.96.0.10 . tcp . 80 : 0x00004002 }
+                    add element nodeports { tcp . 30080 : 0x00006002 }
+                    add element backends { 0x00004000 . 0 : 10.244.0.5 . 8080, 0x00004000 . 1 : 10.244.0.6 . 8080 }
+                    add element hairpin { 10.244.0.5 . 10.244.0.5 }
+                    add element node_addresses { 192.0.2.2 }
+                    add chain prerouting { type nat hook prerouting priority -100; policy accept; }
+                    add rule prerouting jump services_in
+                    add chain output { type nat hook output priority -100; policy accept; }
+                    add rule output jump services_in
+                    add chain postrouting { type nat hook postrouting priority 100; policy accept; }
+                    add rule postrouting ip saddr . ip daddr @hairpin masquerade fully-random
+                    add rule postrouting ct mark & 0x00002000 == 0x00002000 ct status dnat ip saddr != 10.244.0.0/16 fib saddr type != local masquerade fully-random
+                    add rule postrouting ip saddr 10.244.0.0/16 ip daddr != 10.244.0.0/16 ip daddr != 10.96.0.0/16 masquerade fully-random
+                    add chain raw { type filter hook prerouting priority -300; policy accept; }
+                    add rule raw iif != "lo" ip daddr 127.0.0.0/8 drop
+                    add rule raw iif "lo" ip daddr 10.96.0.0/16 drop
+                    """)
     }
 
     @Test func oneEndpointForAnotherIsTwoElements() throws {

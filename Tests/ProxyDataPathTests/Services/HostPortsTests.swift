@@ -26,7 +26,8 @@ import Testing
 
     @Test func bindsToAGivenAddressOnly() {
         var ports = HostPorts()
-        ports.set(pod: pod("web", ports: [["containerPort": 8080, "hostPort": 80, "hostIP": "192.0.2.9", "protocol": "UDP"]]))
+        ports.set(
+            pod: pod("web", ports: [["containerPort": 8080, "hostPort": 80, "hostIP": "192.0.2.9", "protocol": "UDP"]]))
         #expect(
             ports.takeChanges().first?.ports.first?.fronts
                 == [Front(.address(address("192.0.2.9"), 80), .udp, isExternal: false)])

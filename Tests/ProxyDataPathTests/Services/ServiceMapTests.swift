@@ -89,7 +89,9 @@ import Testing
     @Test func knowsWhichBackendsAreThisNodes() {
         let ports = ports(
             service(simple),
-            slice([endpoint("10.244.0.5", node: "node1"), endpoint("10.244.1.5", node: "node2"), endpoint("10.244.2.5")]))
+            slice([
+                endpoint("10.244.0.5", node: "node1"), endpoint("10.244.1.5", node: "node2"), endpoint("10.244.2.5"),
+            ]))
         #expect(ports.first?.localAddresses == [address("10.244.0.5")])
     }
 
@@ -116,11 +118,12 @@ import Testing
         #expect(ports(service(spec)).first?.affinitySeconds == 30)
     }
 
-    @Test(arguments: [
-        ["clusterIP": "None", "ports": [["port": 80]]],
-        ["type": "ExternalName", "externalName": "example.org"],
-        ["ports": [["port": 80]]],
-    ] as [JSON])
+    @Test(
+        arguments: [
+            ["clusterIP": "None", "ports": [["port": 80]]],
+            ["type": "ExternalName", "externalName": "example.org"],
+            ["ports": [["port": 80]]],
+        ] as [JSON])
     func carriesNothingForServicesWithoutAVirtualAddress(spec: JSON) {
         #expect(ports(service(spec), slice([endpoint("10.244.0.5")])).isEmpty)
     }

@@ -20,7 +20,8 @@ func front(_ text: String, _ port: UInt16 = 80, _ proto: TransportProtocol = .tc
 
 /// A service with one port at one virtual address, and what else is given.
 func change(
-    _ service: String, at text: String, _ backends: [Backend], proto: TransportProtocol = .tcp, also fronts: [Front] = [],
+    _ service: String, at text: String, _ backends: [Backend], proto: TransportProtocol = .tcp,
+    also fronts: [Front] = [],
     local: [IPAddress] = [], affinitySeconds: Int? = nil
 ) -> ServiceChange {
     ServiceChange(

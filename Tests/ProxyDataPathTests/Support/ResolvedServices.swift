@@ -53,7 +53,9 @@ struct ResolvedServices: Equatable {
         case .refuse: return []
         case .random(let count):
             for slot in 0..<count {
-                guard let data = live[NftSet.Kind.backends.rawValue]?.elements[NftWords(id, UInt32(slot))] else { return nil }
+                guard let data = live[NftSet.Kind.backends.rawValue]?.elements[NftWords(id, UInt32(slot))] else {
+                    return nil
+                }
                 found.append(backend(data))
             }
         case .sticky(let count, _, _):
