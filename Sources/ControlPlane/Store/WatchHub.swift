@@ -65,8 +65,7 @@ final class WatchHub: Sendable {
     }
 
     /// Ends and marks watches, and compacts: about once a second.
-    func tick() {
-        let now = Self.now()
+    func tick(now: Int64 = WatchHub.now()) {
         let revision = revision
         for cache in caches.values { cache.tick(now: now, revision: revision, oldest: now - Self.historyNs) }
         let target: Int64? = background.withLock { state in

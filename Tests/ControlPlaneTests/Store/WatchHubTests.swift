@@ -1,0 +1,42 @@
+import KubeAPI
+import Testing
+
+@testable import ControlPlane
+
+@Suite struct WatchHubTests {
+    private let server: TestServer
+    private let path = "/api/v1/namespaces/default/configmaps"
+    init() async throws { server = try await TestServer() }
+
+    private var hub: WatchHub { server.registry.hub }
+    private let second: Int64 = 1_000_000_000
+
+    @Test func aWriteIsInTheCacheWhenItIsAnswered() async throws {
+        for index in 0..<50 {
+            let object = try await server.makeConfigMap("c\(index)")
+            #expect(hub.revision >= Int64(object.resourceVersion) ?? .max)
+            #expect(try await server.get("\(path)/c\(index)").status == 200)
+        }
+    }
+
+    /// History is kept for five minutes, in the store as in the caches; what is current stays.
+    @Test func historyIsForgottenAfterFiveMinutes() async throws {
+        for index in 0..<5 { try await server.makeConfigMap("c\(index)") }
+        try await server.admin.delete(.configMaps, namespace: "default", name: "c0")
+        let old = server.store.revision
+        let start = WatchHub.now()
+        hub.tick(now: start)
+        try await server.makeConfigMap("late")
+        let late = server.store.revision
+        for offset in stride(from: Int64(10), through: 290, by: 10) { hub.tick(now: start + offset * second) }
+        #expect(server.store.compactedRevision < old)
+        #expect(try server.watch("\(path)?watch=1&resourceVersion=1").summary.count == 7)
+        hub.tick(now: start + 301 * second)
+        #expect(try await eventually { server.store.compactedRevision == old })
+        #expect(throws: StoreError.compacted(through: old)) { try server.store.events(after: old - 1, limit: 1) }
+        #expect(try server.store.events(after: old, limit: 10).map(\.revision) == [late])
+        #expect(try server.watch("\(path)?watch=1&resourceVersion=1").events[0]["object"]["code"] == 410)
+        let names = try await server.get(path).json["items"].items.map(\.name)
+        #expect(names == ["c1", "c2", "c3", "c4", "late"])
+    }
+}
