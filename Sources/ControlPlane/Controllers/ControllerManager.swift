@@ -31,7 +31,8 @@ public final class ControllerManager: Sendable {
         self.informers = informers
         let recorder = { (component: String) in EventRecorder(client: client, component: component) }
         controllers = [
-            ReplicationManager(client: client, informers: informers, recorder: recorder("replication-controller"), log: log),
+            ReplicationManager(
+                client: client, informers: informers, recorder: recorder("replication-controller"), log: log),
             EndpointSliceController(client: client, informers: informers, log: log),
             EndpointsController(client: client, informers: informers, log: log),
             EndpointSliceMirroring(client: client, informers: informers, log: log),
@@ -40,7 +41,8 @@ public final class ControllerManager: Sendable {
                 recorder: recorder("cidrAllocator"), log: log),
             NodeLifecycle(client: client, informers: informers, recorder: recorder("node-controller"), log: log),
             NamespaceDeletion(client: client, informers: informers, resources: options.resources, log: log),
-            TaintEviction(client: client, informers: informers, recorder: recorder("taint-eviction-controller"), log: log),
+            TaintEviction(
+                client: client, informers: informers, recorder: recorder("taint-eviction-controller"), log: log),
             GarbageCollector(client: client, informers: informers, resources: options.resources, log: log),
             EventTTL(client: client, ttl: options.eventTTL, log: log),
             ServiceAccounts(client: client, informers: informers, log: log),

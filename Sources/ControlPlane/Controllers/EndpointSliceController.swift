@@ -28,7 +28,7 @@ final class EndpointSliceController: Controller {
             if case .deleted(let service) = event { triggers.forget(service.objectKey) }
             queue.add(event.object.objectKey)
         }
-        informers.pods.onEvent { [self] in ServiceTriggers.add($0, informers.services, queue) }
+        informers.pods.onEvent { [self] in ServiceTriggers.add($0, informers.servicesByNamespace, queue) }
         informers.slices.onEvent { [self] event in
             guard let key = Self.serviceKey(event.object) else { return }
             written.observed(key, event)
@@ -74,7 +74,7 @@ final class EndpointSliceController: Controller {
             // The event that shows it brings the key again.
             return queue.add(key, after: WrittenObjects.patience + .seconds(1))
         }
-        let present = informers.slices.all().filter { Self.serviceKey($0) == key && !$0.isDeleting }
+        let present = informers.slicesByService(key).filter { Self.serviceKey($0) == key && !$0.isDeleting }
         guard let object = informers.services.get(key), !object.isDeleting, Service(object).selector != nil,
             !Service(object).isExternalName
         else {
@@ -133,7 +133,9 @@ final class EndpointSliceController: Controller {
         labels[Self.serviceLabel] = service.name
         labels[Self.managedByLabel] = Self.managedBy
         labels[Self.headlessLabel] = service.isHeadless ? "" : nil
-        if let old, old["endpoints"].items == endpoints, old["ports"].items == ports.items, old.labels == labels { return }
+        if let old, old["endpoints"].items == endpoints, old["ports"].items == ports.items, old.labels == labels {
+            return
+        }
         var slice: JSON =
             old ?? [
                 "apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",

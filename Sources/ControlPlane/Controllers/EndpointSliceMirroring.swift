@@ -35,10 +35,8 @@ final class EndpointSliceMirroring: Controller {
     }
 
     private func sync(_ key: String) async throws {
-        var present = informers.slices.all().filter { slice in
-            let labels = slice["metadata"]["labels"]
-            return labels[EndpointSliceController.managedByLabel].string == Self.managedBy
-                && "\(slice.namespace)/\(labels[EndpointSliceController.serviceLabel].stringValue)" == key
+        var present = informers.slicesByService(key).filter { slice in
+            slice["metadata"]["labels"][EndpointSliceController.managedByLabel].string == Self.managedBy
         }
         if let endpoints = informers.endpoints.get(key), isMirrored(endpoints) {
             var number = 0

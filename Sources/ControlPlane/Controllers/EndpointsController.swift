@@ -33,7 +33,7 @@ final class EndpointsController: Controller {
             }
             queue.add(key)
         }
-        informers.pods.onEvent { [self] in ServiceTriggers.add($0, informers.services, queue) }
+        informers.pods.onEvent { [self] in ServiceTriggers.add($0, informers.servicesByNamespace, queue) }
         informers.endpoints.onEvent { [queue] in queue.add($0.object.objectKey) }
         await informers.services.waitForSync()
         await informers.pods.waitForSync()

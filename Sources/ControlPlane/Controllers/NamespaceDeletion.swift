@@ -25,7 +25,9 @@ final class NamespaceDeletion: Controller {
         }
         // A namespace waits for its pods: the last one that goes lets it go at once.
         informers.pods.onEvent { [self] event in
-            guard case .deleted(let pod) = event, informers.namespaces.get(pod.namespace)?.isDeleting == true else { return }
+            guard case .deleted(let pod) = event, informers.namespaces.get(pod.namespace)?.isDeleting == true else {
+                return
+            }
             queue.add(pod.namespace)
         }
         await informers.namespaces.waitForSync()
@@ -62,7 +64,8 @@ final class NamespaceDeletion: Controller {
     }
 
     private func deleteAll(
-        _ resource: ResourcePath, _ namespace: String, _ remaining: inout [String: Int], _ finalizers: inout [String: Int]
+        _ resource: ResourcePath, _ namespace: String, _ remaining: inout [String: Int],
+        _ finalizers: inout [String: Int]
     ) async throws {
         let items = try await client.list(resource, namespace: namespace)["items"].items
         guard !items.isEmpty else { return }
@@ -105,7 +108,8 @@ final class NamespaceDeletion: Controller {
                     : "Failed to delete all resource types, \(failures.count) remaining: \(failures.joined(separator: ", "))"
             ),
             (
-                "NamespaceContentRemaining", !remaining.isEmpty, remaining.isEmpty ? "ContentRemoved" : "SomeResourcesRemain",
+                "NamespaceContentRemaining", !remaining.isEmpty,
+                remaining.isEmpty ? "ContentRemoved" : "SomeResourcesRemain",
                 remaining.isEmpty
                     ? "All content successfully removed"
                     : "Some resources are remaining: " + list(remaining) { "\($0) has \($1) resource instances" }

@@ -24,6 +24,7 @@ final class NodeLifecycle: Controller {
     }
     private struct State {
         var heard: [String: Heard] = [:]
+        var ready: Set<String> = []
         /// Not one node is ready: then it is rather us who are cut off, and no pod is driven away.
         var isDisrupted = false
     }
@@ -61,11 +62,13 @@ final class NodeLifecycle: Controller {
 
     private func nodeChanged(_ event: Informer.Event) {
         let name = event.object.name
-        if case .deleted = event {
-            state.withLock { _ = $0.heard.removeValue(forKey: name) }
-        } else {
-            listen(Node(event.object))
+        let isGone = if case .deleted = event { true } else { false }
+        let isReady = !isGone && Node(event.object).isReady
+        state.withLock { state in
+            if isGone { state.heard[name] = nil }
+            if isReady { state.ready.insert(name) } else { state.ready.remove(name) }
         }
+        if !isGone { listen(Node(event.object)) }
         if case .updated(let old, let new) = event, Self.aspects(old) == Self.aspects(new) { return }
         queue.add(name)
     }
@@ -115,13 +118,12 @@ final class NodeLifecycle: Controller {
     }
 
     private func updateDisruption() {
-        let nodes = informers.nodes.all().map(Node.init)
-        let isDisrupted = !nodes.isEmpty && nodes.allSatisfy { !$0.isReady }
-        let hasChanged = state.withLock { state in
+        let changed: [String] = state.withLock { state in
+            let isDisrupted = !state.heard.isEmpty && state.ready.isEmpty
             defer { state.isDisrupted = isDisrupted }
-            return state.isDisrupted != isDisrupted
+            return state.isDisrupted == isDisrupted ? [] : Array(state.heard.keys)
         }
-        if hasChanged { for node in nodes { queue.add(node.name) } }
+        for name in changed { queue.add(name) }
     }
 
     // MARK: conditions
@@ -165,11 +167,7 @@ final class NodeLifecycle: Controller {
                 message: "Node \(node.name) status is now: NodeNotReady")
         }
         guard mustMark else { return }
-        for object in informers.pods.all() {
-            let pod = Pod(object)
-            guard pod.nodeName == node.name, pod.isReady else { continue }
-            try await markNotReady(pod)
-        }
+        for pod in informers.podsByNode(node.name).map(Pod.init) where pod.isReady { try await markNotReady(pod) }
         state.withLock { $0.heard[node.name]?.hasUnmarkedPods = false }
     }
 
@@ -228,7 +226,8 @@ final class NodeLifecycle: Controller {
             return !ours.contains(taint.key) || wanted.contains { $0.key == taint.key && $0.effect == taint.effect }
         }
         let now = JSON.string(Timestamp.now().rfc3339)
-        for taint in wanted where !taints.contains(where: { $0["key"].string == taint.key && $0["effect"].string == taint.effect }) {
+        for taint in wanted
+        where !taints.contains(where: { $0["key"].string == taint.key && $0["effect"].string == taint.effect }) {
             taints.append(["key": .string(taint.key), "effect": .string(taint.effect), "timeAdded": now])
         }
         guard taints != node.taints else { return }

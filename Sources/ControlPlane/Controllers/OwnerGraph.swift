@@ -45,7 +45,8 @@ final class OwnerGraph: Sendable {
                 // What it owned, and owners that wait for it to go.
                 return (state.dependents[item.uid] ?? []).union((old ?? item).ownerUIDs)
             }
-            if let old, old.owners == item.owners, old.finalizers == item.finalizers, old.isDeleting == item.isDeleting {
+            if let old, old.owners == item.owners, old.finalizers == item.finalizers, old.isDeleting == item.isDeleting
+            {
                 return []
             }
             if let old { Self.unlink(old, &state) }

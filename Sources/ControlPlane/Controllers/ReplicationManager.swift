@@ -49,8 +49,8 @@ final class ReplicationManager: Controller {
         }
         // An orphan may be somebody's to adopt.
         guard pod.controllerReference == nil, !pod.isDeleting else { return }
-        for controller in informers.replicationControllers.all()
-        where controller.namespace == pod.namespace && Self.matches(ReplicationController(controller), pod) {
+        for controller in informers.replicationControllersByNamespace(pod.namespace)
+        where Self.matches(ReplicationController(controller), pod) {
             queue.add(controller.objectKey)
         }
     }
@@ -146,12 +146,6 @@ final class ReplicationManager: Controller {
 
     // MARK: scaling
 
-    private struct ScalingFailure: Sendable {
-        /// `FailedCreate`, `FailedDelete`
-        let reason: String
-        let cause: any Error
-    }
-
     private func scale(_ controller: ReplicationController, _ key: String, _ active: [JSON]) async -> ScalingFailure? {
         let missing = controller.replicas - active.count
         guard missing != 0 else { return nil }
@@ -200,7 +194,8 @@ final class ReplicationManager: Controller {
     }
 
     private static func isNamespaceGoing(_ error: any Error) -> Bool {
-        (error as? StatusError)?.details["causes"].items.contains { $0["reason"].string == "NamespaceTerminating" } ?? false
+        (error as? StatusError)?.details["causes"].items.contains { $0["reason"].string == "NamespaceTerminating" }
+            ?? false
     }
 
     private func createOne(_ pod: JSON, _ controller: ReplicationController, _ key: String) async -> (any Error)? {
@@ -208,13 +203,15 @@ final class ReplicationManager: Controller {
             let created = try await client.create(.pods, namespace: controller.namespace, pod)
             expectations.created(key, created.uid)
             recorder.record(
-                object: controller.json, type: .normal, reason: "SuccessfulCreate", message: "Created pod: \(created.name)")
+                object: controller.json, type: .normal, reason: "SuccessfulCreate",
+                message: "Created pod: \(created.name)")
             return nil
         } catch {
             expectations.creationFailed(key)
             if !Self.isNamespaceGoing(error) {
                 recorder.record(
-                    object: controller.json, type: .warning, reason: "FailedCreate", message: "Error creating: \(error)")
+                    object: controller.json, type: .warning, reason: "FailedCreate", message: "Error creating: \(error)"
+                )
             }
             return error
         }
@@ -241,21 +238,8 @@ final class ReplicationManager: Controller {
     private func updateStatus(
         _ controller: ReplicationController, _ active: [JSON], _ failure: ScalingFailure?
     ) async throws {
-        let labels = controller.template["metadata"]["labels"].object ?? JSONObject()
-        let ready = active.filter { Pod($0).isReady }
-        let (available, soonest) = Self.available(ready, after: .seconds(controller.minReadySeconds))
+        let (status, soonest) = ReplicationStatus.make(controller, active, failure: failure)
         if let soonest { queue.add(controller.key, after: soonest) }
-        let fullyLabeled = active.count { pod in
-            let own = pod["metadata"]["labels"]
-            return labels.allSatisfy { own[$0.key] == $0.value }
-        }
-        var status = controller.status
-        status["replicas"] = .int(Int64(active.count))
-        status["fullyLabeledReplicas"] = Self.positive(fullyLabeled)
-        status["readyReplicas"] = Self.positive(ready.count)
-        status["availableReplicas"] = Self.positive(available)
-        status["observedGeneration"] = Self.positive(controller.json.generation)
-        status["conditions"] = Self.conditions(controller.status["conditions"], failure)
         guard status != controller.status else { return }
         var updated = controller.json
         updated["status"] = status
@@ -265,40 +249,11 @@ final class ReplicationManager: Controller {
             return
         }
     }
+}
 
-    /// How many have been ready for so long, and when the next one will have been.
-    private static func available(_ ready: [JSON], after wait: Duration) -> (count: Int, soonest: Duration?) {
-        guard wait > .zero else { return (ready.count, nil) }
-        let now = Timestamp.now()
-        var soonest: Duration?
-        let available = ready.count { pod in
-            guard let since = Pod(pod).condition("Ready")?["lastTransitionTime"].string,
-                let time = Timestamp(rfc3339: since)
-            else { return true }
-            let left = wait - (now - time)
-            if left > .zero { soonest = min(soonest ?? left, left) }
-            return left <= .zero
-        }
-        return (available, soonest)
-    }
-
-    private static func conditions(_ old: JSON, _ failure: ScalingFailure?) -> JSON {
-        var others = old.items.filter { $0["type"].string != "ReplicaFailure" }
-        if let failure {
-            let before = old.items.first { $0["type"].string == "ReplicaFailure" }
-            let message = JSON.string("\(failure.cause)")
-            if let before, before["reason"].string == failure.reason, before["message"] == message {
-                others.append(before)
-            } else {
-                others.append([
-                    "type": "ReplicaFailure", "status": "True", "reason": .string(failure.reason), "message": message,
-                    "lastTransitionTime": .string(Timestamp.now().rfc3339),
-                ])
-            }
-        }
-        return others.isEmpty ? .null : .array(others)
-    }
-
-    /// Counters of 0 are left out, as Kubernetes' types omit them.
-    private static func positive(_ count: Int) -> JSON { count > 0 ? .int(Int64(count)) : .null }
+/// Why pods could not be made or removed.
+struct ScalingFailure: Sendable {
+    /// `FailedCreate`, `FailedDelete`
+    let reason: String
+    let cause: any Error
 }

@@ -38,7 +38,8 @@ enum ScaleDownOrder {
     static func firstToGo(_ pods: [JSON], count: Int) -> [JSON] {
         guard count < pods.count else { return pods }
         let perNode = Dictionary(grouping: pods.map { Pod($0).nodeName }, by: { $0 }).mapValues(\.count)
-        return pods.map { (pod: $0, rank: rank(Pod($0), perNode)) }.sorted { $0.rank < $1.rank }.prefix(count).map(\.pod)
+        return pods.map { (pod: $0, rank: rank(Pod($0), perNode)) }.sorted { $0.rank < $1.rank }.prefix(count).map(
+            \.pod)
     }
 
     private static func rank(_ pod: Pod, _ perNode: [String: Int]) -> Rank {

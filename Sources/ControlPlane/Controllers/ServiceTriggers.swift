@@ -2,15 +2,14 @@ import KubeAPI
 
 /// Which services a pod's change concerns.
 enum ServiceTriggers {
-    static func add(_ event: Informer.Event, _ services: Informer, _ queue: WorkQueue<String>) {
+    static func add(_ event: Informer.Event, _ services: ObjectIndex, _ queue: WorkQueue<String>) {
         var labelSets = [event.object["metadata"]["labels"]]
         if case .updated(let old, let new) = event {
             let before = old["metadata"]["labels"]
             if before == labelSets[0], !changesEndpoint(Pod(old), Pod(new)) { return }
             if before != labelSets[0] { labelSets.append(before) }
         }
-        let namespace = event.object.namespace
-        for object in services.all() where object.namespace == namespace {
+        for object in services(event.object.namespace) {
             guard let selector = Service(object).selector else { continue }
             let isConcerned = labelSets.contains { labels in
                 selector.allSatisfy { labels[$0.key].string == $0.value }

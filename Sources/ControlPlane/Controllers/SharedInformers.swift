@@ -1,6 +1,5 @@
 import KubeAPI
 import Logging
-import Synchronization
 
 /// The collections that several controllers watch, each watched once.
 final class SharedInformers: Sendable {
@@ -13,7 +12,12 @@ final class SharedInformers: Sendable {
     let namespaces: Informer
     let serviceAccounts: Informer
     let leases: Informer
-    let podsByNamespace: PodsByNamespace
+    let podsByNamespace: ObjectIndex
+    let podsByNode: ObjectIndex
+    let servicesByNamespace: ObjectIndex
+    let replicationControllersByNamespace: ObjectIndex
+    /// By `namespace/service`.
+    let slicesByService: ObjectIndex
 
     init(client: any APIClient, log: Logger) {
         pods = Informer(client, .pods, log: log)
@@ -25,7 +29,13 @@ final class SharedInformers: Sendable {
         namespaces = Informer(client, .namespaces, log: log)
         serviceAccounts = Informer(client, .serviceAccounts, log: log)
         leases = Informer(client, .leases, namespace: "kube-node-lease", log: log)
-        podsByNamespace = PodsByNamespace(pods)
+        podsByNamespace = ObjectIndex(pods, \.namespace)
+        podsByNode = ObjectIndex(pods) { Pod($0).nodeName }
+        servicesByNamespace = ObjectIndex(services, \.namespace)
+        replicationControllersByNamespace = ObjectIndex(replicationControllers, \.namespace)
+        slicesByService = ObjectIndex(slices) { slice in
+            EndpointSlice(slice).serviceName.map { "\(slice.namespace)/\($0)" }
+        }
     }
 
     private var all: [Informer] {
@@ -43,29 +53,4 @@ final class SharedInformers: Sendable {
             await group.waitForAll()
         }
     }
-}
-
-/// Pods by namespace: controllers ask for those of one again and again.
-///
-/// It is the informer's first handler, so that the others find in it what they are told of.
-final class PodsByNamespace: Sendable {
-    private let pods = Mutex<[String: [String: JSON]]>([:])
-
-    init(_ informer: Informer) {
-        informer.onEvent { [weak self] in self?.apply($0) }
-    }
-
-    private func apply(_ event: Informer.Event) {
-        let pod = event.object
-        pods.withLock { pods in
-            if case .deleted = event {
-                pods[pod.namespace]?[pod.name] = nil
-                if pods[pod.namespace]?.isEmpty == true { pods[pod.namespace] = nil }
-            } else {
-                pods[pod.namespace, default: [:]][pod.name] = pod
-            }
-        }
-    }
-
-    func callAsFunction(_ namespace: String) -> [JSON] { pods.withLock { $0[namespace].map { Array($0.values) } ?? [] } }
 }

@@ -18,7 +18,8 @@ struct SlicePlan {
 
     init(wanted: [JSON], present: [JSON]) {
         var missing = Dictionary(
-            wanted.enumerated().map { (Self.identity($1), (order: $0, endpoint: $1)) }, uniquingKeysWith: { first, _ in first })
+            wanted.enumerated().map { (Self.identity($1), (order: $0, endpoint: $1)) },
+            uniquingKeysWith: { first, _ in first })
         for old in present.sorted(by: { $0.name < $1.name }) {
             let before = old["endpoints"].items
             // What is there keeps its place, in its new state.

@@ -22,8 +22,7 @@ final class TaintEviction: Controller {
     func run() async {
         informers.nodes.onEvent { [self] event in
             if case .updated(let old, let new) = event, Self.taints(old) == Self.taints(new) { return }
-            let name = event.object.name
-            for pod in informers.pods.all() where Pod(pod).nodeName == name { queue.add(pod.objectKey) }
+            for pod in informers.podsByNode(event.object.name) { queue.add(pod.objectKey) }
         }
         informers.pods.onEvent { [self] in podChanged($0) }
         await informers.nodes.waitForSync()

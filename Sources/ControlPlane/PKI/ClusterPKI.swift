@@ -194,7 +194,8 @@ public final class ClusterPKI: Sendable {
             }
             guard ca.hasIssued(certificate) else {
                 throw PKIError(
-                    "cannot use \(path): it is not signed by \(files.certificatePath("ca")); remove it to have it made anew")
+                    "cannot use \(path): it is not signed by \(files.certificatePath("ca")); remove it to have it made anew"
+                )
             }
             let matches: Bool
             do {

@@ -11,7 +11,8 @@ enum MetadataRules {
         metadata["uid"] = .string(ObjectUID.random())
         metadata["creationTimestamp"] = .string(Timestamp.now().rfc3339)
         metadata["generation"] = tracksGeneration ? 1 : .null
-        for name in ["resourceVersion", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "managedFields"] {
+        for name in ["resourceVersion", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "managedFields"]
+        {
             metadata[name] = .null
         }
         object["metadata"] = metadata
@@ -21,7 +22,9 @@ enum MetadataRules {
     static func prepareForUpdate(_ object: inout JSON, old: JSON) {
         var metadata = object["metadata"]
         let before = old["metadata"]
-        for name in ["uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds", "generateName"] {
+        for name in [
+            "uid", "creationTimestamp", "generation", "deletionTimestamp", "deletionGracePeriodSeconds", "generateName",
+        ] {
             metadata[name] = before[name]
         }
         for name in ["resourceVersion", "selfLink", "managedFields"] { metadata[name] = .null }
@@ -117,7 +120,8 @@ enum MetadataRules {
             errors.append(
                 .invalid(
                     "metadata.ownerReferences", owners,
-                    "Only one reference can have Controller set to true. Found \"true\" in references for several owners"))
+                    "Only one reference can have Controller set to true. Found \"true\" in references for several owners"
+                ))
         }
         return errors
     }

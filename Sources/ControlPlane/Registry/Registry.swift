@@ -25,7 +25,8 @@ final class Registry: Sendable {
         }
         self.namespaces = namespaces
         byPath = Dictionary(
-            all.map { (Self.path($0.group, $0.type.path.version, $0.resource), $0) }, uniquingKeysWith: { first, _ in first })
+            all.map { (Self.path($0.group, $0.type.path.version, $0.resource), $0) },
+            uniquingKeysWith: { first, _ in first })
         hub = try WatchHub(store: store, caches: all.map(\.cache), log: log)
         for resource in all where resource.strategy.adoptsStored {
             resource.cache.snapshot().objects.forEach { object in

@@ -61,7 +61,8 @@ struct NodeChoice {
         }
         if mostUnwelcome > 0 {
             for index in candidates.indices {
-                candidates[index].score += 3 * Scores.full * (mostUnwelcome - candidates[index].unwelcome) / mostUnwelcome
+                candidates[index].score +=
+                    3 * Scores.full * (mostUnwelcome - candidates[index].unwelcome) / mostUnwelcome
             }
         }
         guard let answers, answers.best > 0 else { return }

@@ -181,7 +181,9 @@ public actor Scheduler {
                 .pods, namespace: pod.namespace, name: pod.name, subresource: "binding",
                 [
                     "apiVersion": "v1", "kind": "Binding",
-                    "metadata": ["name": .string(pod.name), "namespace": .string(pod.namespace), "uid": .string(pod.uid)],
+                    "metadata": [
+                        "name": .string(pod.name), "namespace": .string(pod.namespace), "uid": .string(pod.uid),
+                    ],
                     "target": ["apiVersion": "v1", "kind": "Node", "name": .string(node)],
                 ])
             reporter.reportScheduled(pod, node)

@@ -128,7 +128,8 @@ import Testing
         #expect(try await becomes(["10.1.0.1": true]))
         try await cluster.admin.patch(.pods, namespace: "default", name: "p1", ["metadata": ["labels": ["app": "db"]]])
         #expect(try await becomes([:]))
-        try await cluster.admin.patch(.services, namespace: "default", name: "web", ["spec": ["selector": ["app": "db"]]])
+        try await cluster.admin.patch(
+            .services, namespace: "default", name: "web", ["spec": ["selector": ["app": "db"]]])
         #expect(try await becomes(["10.1.0.1": true, "10.1.0.2": true]))
         try await cluster.admin.patch(
             .pods, namespace: "default", name: "other", subresource: "status", ["status": ["phase": "Succeeded"]])
@@ -203,11 +204,13 @@ import Testing
             ["addresses": [["ip": "10.5.0.3"]], "ports": [["name": "http", "port": 81]]],
         ])
         try await cluster.admin.create(
-            .services, namespace: "default", ["metadata": ["name": "web"], "spec": ["ports": [["name": "http", "port": 80]]]])
+            .services, namespace: "default",
+            ["metadata": ["name": "web"], "spec": ["ports": [["name": "http", "port": 80]]]])
         #expect(try await becomes(["10.5.0.1": true, "10.5.0.2": false, "10.5.0.3": true]))
         let slices = try await slices()
         #expect(slices.map { $0.ports[0]["port"] } == [80, 81])
-        #expect(slices[0].labels["endpointslice.kubernetes.io/managed-by"] == "endpointslicemirroring-controller.k8s.io")
+        #expect(
+            slices[0].labels["endpointslice.kubernetes.io/managed-by"] == "endpointslicemirroring-controller.k8s.io")
         #expect(slices[0].labels["a"] == "b" && slices[0].annotations["note"] == "x")
         #expect(slices[0].endpoints[0].nodeName == "a")
         var endpoints = try #require(try await cluster.get(.endpoints, "web"))
@@ -215,7 +218,8 @@ import Testing
         try await cluster.admin.update(.endpoints, endpoints)
         #expect(try await becomes(["10.5.0.3": true]))
         // A selector makes them the other controllers'.
-        try await cluster.admin.patch(.services, namespace: "default", name: "web", ["spec": ["selector": ["app": "web"]]])
+        try await cluster.admin.patch(
+            .services, namespace: "default", name: "web", ["spec": ["selector": ["app": "web"]]])
         #expect(try await becomes([:]))
         try await cluster.deleteNow(.services, "web")
         #expect(try await eventually { try await cluster.get(.endpoints, "web") == nil })
@@ -296,7 +300,8 @@ import Testing
             let wanted = (0..<(round * 37 % 400)).map { endpoint($0) }
             let plan = SlicePlan(wanted: wanted, present: present)
             #expect(plan.slices.allSatisfy { $0.endpoints.count <= 100 })
-            #expect(Set(plan.slices.flatMap(\.endpoints).map { $0["targetRef"]["uid"].stringValue }).count == wanted.count)
+            #expect(
+                Set(plan.slices.flatMap(\.endpoints).map { $0["targetRef"]["uid"].stringValue }).count == wanted.count)
             present = plan.slices.enumerated().filter { !$0.element.endpoints.isEmpty }.map {
                 ["metadata": ["name": .string("s\(round)-\($0.offset)")], "endpoints": .array($0.element.endpoints)]
             }
@@ -305,7 +310,9 @@ import Testing
 }
 
 @Suite struct TriggerTimesTests {
-    private let service = Service(["metadata": ["name": "web", "namespace": "default", "creationTimestamp": "2024-01-01T00:00:00Z"]])
+    private let service = Service([
+        "metadata": ["name": "web", "namespace": "default", "creationTimestamp": "2024-01-01T00:00:00Z"]
+    ])
 
     private func pod(_ name: String, _ time: String) -> Pod {
         var pod = Sample.pod(name)

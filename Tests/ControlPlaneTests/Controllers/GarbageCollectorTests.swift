@@ -63,7 +63,9 @@ import Testing
         try await make("child", ownedBy: [reference(first), reference(second)])
         try await cluster.deleteNow(.configMaps, "first")
         #expect(
-            try await eventually { try await cluster.get(.configMaps, "child")?.ownerReferences.map { $0["name"] } == ["second"] })
+            try await eventually {
+                try await cluster.get(.configMaps, "child")?.ownerReferences.map { $0["name"] } == ["second"]
+            })
         try await cluster.deleteNow(.configMaps, "second")
         #expect(try await goes("child"))
     }

@@ -23,7 +23,9 @@ import Testing
             uniquingKeysWith: { first, _ in first })
     }
 
-    private func isGone() async throws -> Bool { try await eventually { try await cluster.get(.namespaces, "team") == nil } }
+    private func isGone() async throws -> Bool {
+        try await eventually { try await cluster.get(.namespaces, "team") == nil }
+    }
 
     @Test func everyNamespaceGetsItsServiceAccount() async throws {
         let has = { (namespace: String) in

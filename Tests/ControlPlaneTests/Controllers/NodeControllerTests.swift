@@ -10,7 +10,8 @@ import Testing
         return try await RunningControllers(try await TestServer()) { client, informers, recorder in
             [
                 NodeIPAM(
-                    client: client, informers: informers, range: range, maskSize: maskSize, recorder: recorder, log: quiet)
+                    client: client, informers: informers, range: range, maskSize: maskSize, recorder: recorder,
+                    log: quiet)
             ]
         }
     }
@@ -115,11 +116,14 @@ final class TestClock: Sendable {
         try await cluster.admin.create(.nodes, Sample.node("b"))
         let notReady = "node.kubernetes.io/not-ready"
         #expect(
-            try await eventually { try await taints("a", cluster) == ["\(notReady):NoExecute", "\(notReady):NoSchedule"] })
+            try await eventually {
+                try await taints("a", cluster) == ["\(notReady):NoExecute", "\(notReady):NoSchedule"]
+            })
         try await setReady("a", "True", cluster)
         #expect(try await eventually { try await taints("a", cluster).isEmpty })
         try await cluster.admin.patch(.nodes, name: "a", ["spec": ["unschedulable": true]])
-        #expect(try await eventually { try await taints("a", cluster) == ["node.kubernetes.io/unschedulable:NoSchedule"] })
+        #expect(
+            try await eventually { try await taints("a", cluster) == ["node.kubernetes.io/unschedulable:NoSchedule"] })
         try await cluster.admin.patch(.nodes, name: "a", ["spec": ["unschedulable": false]])
         #expect(try await eventually { try await taints("a", cluster).isEmpty })
     }
@@ -169,8 +173,10 @@ final class TestClock: Sendable {
         let (cluster, lifecycle) = try await start()
         for name in ["quiet", "alive"] { try await cluster.admin.create(.nodes, Sample.node(name)) }
         var lease = try await cluster.admin.create(
-            .leases, namespace: "kube-node-lease", ["metadata": ["name": "alive"], "spec": ["renewTime": "2024-01-01T00:00:00.000000Z"]])
-        #expect(try await eventually { lifecycle.silence(of: "quiet") == .zero && lifecycle.silence(of: "alive") == .zero })
+            .leases, namespace: "kube-node-lease",
+            ["metadata": ["name": "alive"], "spec": ["renewTime": "2024-01-01T00:00:00.000000Z"]])
+        #expect(
+            try await eventually { lifecycle.silence(of: "quiet") == .zero && lifecycle.silence(of: "alive") == .zero })
         clock.advance(30)
         lease["spec"]["renewTime"] = "2024-01-01T00:00:30.000000Z"
         try await cluster.admin.update(.leases, lease)
@@ -179,7 +185,10 @@ final class TestClock: Sendable {
         try await wake("quiet", "alive", in: cluster)
         #expect(try await eventually { try await readiness("quiet", cluster) == "Unknown" })
         // The other one was looked at, too: its taint is there.
-        #expect(try await eventually { try await taints("alive", cluster) == ["node.kubernetes.io/unschedulable:NoSchedule"] })
+        #expect(
+            try await eventually {
+                try await taints("alive", cluster) == ["node.kubernetes.io/unschedulable:NoSchedule"]
+            })
         #expect(try await readiness("alive", cluster) == "True")
         #expect(
             try await eventually {
@@ -208,8 +217,11 @@ final class TestClock: Sendable {
         try await cluster.admin.create(.nodes, Sample.node("a"))
         try await bear("leaves", [], cluster)
         try await bear("stays", [["key": "k", "operator": "Exists"]], cluster)
-        try await bear("later", [["key": "k", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 1]], cluster)
-        try await bear("muchlater", [["key": "k", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 3600]], cluster)
+        try await bear(
+            "later", [["key": "k", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 1]], cluster)
+        try await bear(
+            "muchlater", [["key": "k", "operator": "Exists", "effect": "NoExecute", "tolerationSeconds": 3600]], cluster
+        )
         try await cluster.admin.patch(.nodes, name: "a", ["spec": ["taints": [Sample.taint("k", effect: "NoExecute")]]])
         let isLeaving = { (name: String) in try await cluster.get(.pods, name)?.isDeleting ?? true }
         #expect(try await eventually { try await isLeaving("leaves") })
@@ -249,6 +261,98 @@ final class TestClock: Sendable {
     }
 }
 
+@Suite struct PodGCTests {
+    private let clock = TestClock()
+
+    private func start(limit: Int = 100) async throws -> (RunningControllers, PodGC) {
+        var collector: PodGC?
+        let cluster = try await RunningControllers(try await TestServer()) { client, informers, _ in
+            collector = PodGC(
+                client: client, informers: informers, log: quiet, terminatedLimit: limit, now: { [clock] in clock.now })
+            return []
+        }
+        return (cluster, try #require(collector))
+    }
+
+    private func pod(_ name: String, on node: String?) -> JSON {
+        var pod = Sample.pod(name)
+        pod["spec"]["nodeName"] = JSON(node)
+        return pod
+    }
+
+    /// Sweeps until the condition holds: the informers may lag.
+    private func sweeps(_ collector: PodGC, _ condition: () async throws -> Bool) async throws -> Bool {
+        try await eventually {
+            await collector.sweep()
+            return try await condition()
+        }
+    }
+
+    @Test func podsOfANodeThatIsGoneGoAfterAWhile() async throws {
+        let (cluster, collector) = try await start()
+        try await cluster.admin.create(.nodes, Sample.node("there"))
+        try await cluster.createPod(pod("kept", on: "there"))
+        try await cluster.createPod(pod("waiting", on: nil))
+        try await cluster.createPod(pod("lost", on: "gone"))
+        // The first sweep that sees it starts the clock.
+        clock.advance(41)
+        #expect(
+            try await sweeps(collector) {
+                clock.advance(41)
+                return try await cluster.get(.pods, "lost") == nil
+            })
+        #expect(try await Set(cluster.pods().map(\.name)) == ["kept", "waiting"])
+    }
+
+    @Test func aNodeThatComesBackKeepsItsPods() async throws {
+        let (cluster, collector) = try await start()
+        try await cluster.createPod(pod("p", on: "a"))
+        try await cluster.createPod(pod("marker", on: "b"))
+        #expect(try await sweeps(collector) { try await cluster.pods().count == 2 })
+        try await cluster.admin.create(.nodes, Sample.node("a"))
+        #expect(
+            try await sweeps(collector) {
+                clock.advance(41)
+                return try await cluster.get(.pods, "marker") == nil
+            })
+        #expect(try await cluster.get(.pods, "p") != nil)
+    }
+
+    @Test func theOldestOfTooManyEndedPodsGo() async throws {
+        let (cluster, collector) = try await start(limit: 1)
+        try await cluster.admin.create(.nodes, Sample.node("a"))
+        for name in ["p1", "p2", "running"] {
+            try await cluster.createPod(pod(name, on: "a"))
+            if name != "running" {
+                try await cluster.admin.patch(
+                    .pods, namespace: "default", name: name, subresource: "status", ["status": ["phase": "Succeeded"]])
+            }
+        }
+        #expect(try await sweeps(collector) { try await cluster.get(.pods, "p1") == nil })
+        #expect(try await Set(cluster.pods().map(\.name)) == ["p2", "running"])
+    }
+}
+
+@Suite struct ObjectIndexTests {
+    @Test func objectsAreFoundByWhatTheyShare() async throws {
+        let server = try await TestServer()
+        let informer = Informer(server.admin, .configMaps, log: quiet)
+        let index = ObjectIndex(informer) { $0.labels["group"] }
+        let task = Task { await informer.run() }
+        defer { task.cancel() }
+        let names = { (group: String) in index(group).map(\.name).sorted() }
+        try await server.makeConfigMap("a", labels: ["group": "x"])
+        try await server.makeConfigMap("b", labels: ["group": "x"])
+        try await server.makeConfigMap("c")
+        #expect(try await eventually { names("x") == ["a", "b"] })
+        try await server.admin.patch(
+            .configMaps, namespace: "default", name: "a", ["metadata": ["labels": ["group": "y"]]])
+        #expect(try await eventually { names("x") == ["b"] && names("y") == ["a"] })
+        try await server.admin.delete(.configMaps, namespace: "default", name: "a")
+        #expect(try await eventually { names("y").isEmpty })
+    }
+}
+
 @Suite struct EventTTLTests {
     @Test func eventsGoWhenTheirTimeIsOver() async throws {
         let server = try await TestServer()
@@ -256,7 +360,8 @@ final class TestClock: Sendable {
             try await server.admin.create(
                 .events, namespace: "default",
                 [
-                    "metadata": ["name": .string(name)], "involvedObject": ["kind": "Pod", "namespace": "default", "name": "p"],
+                    "metadata": ["name": .string(name)],
+                    "involvedObject": ["kind": "Pod", "namespace": "default", "name": "p"],
                     "lastTimestamp": .string((Timestamp.now() - .seconds(age)).rfc3339),
                 ])
         }

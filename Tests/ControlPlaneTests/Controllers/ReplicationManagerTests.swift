@@ -6,12 +6,15 @@ import Testing
 @Suite struct ReplicationManagerTests {
     private let cluster: RunningControllers
     init() async throws {
-        cluster = try await RunningControllers(try await TestServer(namespaces: ["default", "team"])) { client, informers, recorder in
+        cluster = try await RunningControllers(try await TestServer(namespaces: ["default", "team"])) {
+            client, informers, recorder in
             [ReplicationManager(client: client, informers: informers, recorder: recorder, log: quiet)]
         }
     }
 
-    private static func controller(_ name: String = "web", replicas: Int, _ change: (inout JSON) -> Void = { _ in }) -> JSON {
+    private static func controller(_ name: String = "web", replicas: Int, _ change: (inout JSON) -> Void = { _ in })
+        -> JSON
+    {
         var controller: JSON = [
             "metadata": ["name": .string(name)],
             "spec": [
@@ -99,7 +102,9 @@ import Testing
         #expect(try await eventually { try await status()["readyReplicas"] == 1 })
         try await scale(2)
         #expect(
-            try await eventually { Set(try await cluster.pods().filter { !$0.isDeleting }.map(\.name)) == [pods[1].name, pods[2].name] })
+            try await eventually {
+                Set(try await cluster.pods().filter { !$0.isDeleting }.map(\.name)) == [pods[1].name, pods[2].name]
+            })
         try await scale(1)
         #expect(
             try await eventually { try await cluster.pods().filter { !$0.isDeleting }.map(\.name) == [pods[1].name] })
@@ -117,7 +122,8 @@ import Testing
             })
         #expect(try await cluster.get(.pods, "other")?.ownerReferences.isEmpty == true)
         // A pod that is relabelled leaves the controller, which makes another.
-        try await cluster.admin.patch(.pods, namespace: "default", name: "stray", ["metadata": ["labels": ["app": "x"]]])
+        try await cluster.admin.patch(
+            .pods, namespace: "default", name: "stray", ["metadata": ["labels": ["app": "x"]]])
         #expect(try await has(2))
         #expect(try await eventually { try await cluster.get(.pods, "stray")?.ownerReferences.isEmpty == true })
     }
@@ -197,12 +203,13 @@ import Testing
         return pod
     }
 
-
     /// One goes; which.
     private func first(_ pods: JSON...) -> String? { ScaleDownOrder.firstToGo(pods, count: 1).first?.name }
 
     @Test func whatServesLeastGoesFirst() {
-        #expect(first(pod("bound", phase: "Pending", ready: nil), pod("unbound", node: "", phase: "Pending", ready: nil)) == "unbound")
+        #expect(
+            first(pod("bound", phase: "Pending", ready: nil), pod("unbound", node: "", phase: "Pending", ready: nil))
+                == "unbound")
         #expect(first(pod("running", ready: nil), pod("pending", phase: "Pending", ready: nil)) == "pending")
         #expect(first(pod("running", ready: nil), pod("unknown", phase: "Unknown", ready: nil)) == "unknown")
         #expect(first(pod("ready"), pod("unready", ready: nil)) == "unready")

@@ -23,7 +23,9 @@ import Testing
         #expect(
             await why(.configMaps, ["data": ["a": ""], "binaryData": ["a": ""]])
                 == #"ConfigMap "x" is invalid: data[a]: Invalid value: "a": duplicate of key present in binaryData"#)
-        #expect(await why(.secrets, ["data": ["..": ""]]) == #"Secret "x" is invalid: data[..]: Invalid value: "..": must not be '..'"#)
+        #expect(
+            await why(.secrets, ["data": ["..": ""]])
+                == #"Secret "x" is invalid: data[..]: Invalid value: "..": must not be '..'"#)
     }
 
     @Test func oneMebibyteIsTheMost() async {
@@ -42,7 +44,8 @@ import Testing
     @Test func whatIsMarkedImmutableStays() async throws {
         for resource in [ResourcePath.configMaps, .secrets] {
             var object = try await server.admin.create(
-                resource, namespace: "default", ["metadata": ["name": "fixed"], "data": ["a": "QQ=="], "immutable": true])
+                resource, namespace: "default",
+                ["metadata": ["name": "fixed"], "data": ["a": "QQ=="], "immutable": true])
             object["metadata"]["labels"] = ["x": "y"]
             object = try await server.admin.update(resource, object)
             object["data"]["a"] = "QUE="
@@ -61,7 +64,8 @@ import Testing
             ["metadata": ["name": "s"], "data": ["a": "QQ==", "b": "Qg=="], "stringData": ["b": "new", "c": ""]])
         #expect(secret["type"] == "Opaque" && secret["stringData"].isNull)
         #expect(secret["data"] == ["a": "QQ==", "b": "bmV3", "c": ""])
-        let patched = try await server.admin.patch(.secrets, namespace: "default", name: "s", ["stringData": ["a": "x"]])
+        let patched = try await server.admin.patch(
+            .secrets, namespace: "default", name: "s", ["stringData": ["a": "x"]])
         #expect(patched["data"]["a"] == "eA==" && patched["data"]["b"] == "bmV3")
     }
 
@@ -89,7 +93,10 @@ import Testing
                 "type": "kubernetes.io/dockerconfigjson",
                 "data": [".dockerconfigjson": .string(Base64.encode(Array("hunter2".utf8)))],
             ])
-        #expect(why?.hasPrefix(#"Secret "x" is invalid: data[.dockerconfigjson]: Invalid value: "<secret contents redacted>": "#) == true)
+        #expect(
+            why?.hasPrefix(
+                #"Secret "x" is invalid: data[.dockerconfigjson]: Invalid value: "<secret contents redacted>": "#)
+                == true)
         #expect(why?.contains("hunter2") == false)
     }
 

@@ -59,7 +59,8 @@ import Testing
         ),
     ])
     func slices(_ object: String, _ why: String) async throws {
-        #expect(try await self.why(.endpointSlices, object) == #"EndpointSlice.discovery.k8s.io "x" is invalid: "# + why)
+        #expect(
+            try await self.why(.endpointSlices, object) == #"EndpointSlice.discovery.k8s.io "x" is invalid: "# + why)
     }
 
     @Test func aSliceHoldsAThousandEndpoints() async throws {
@@ -80,7 +81,8 @@ import Testing
         slice["addressType"] = "IPv6"
         #expect(
             await refusal { try await server.admin.update(.endpointSlices, slice) }?.message
-                == #"EndpointSlice.discovery.k8s.io "x" is invalid: addressType: Invalid value: "IPv6": field is immutable"#)
+                == #"EndpointSlice.discovery.k8s.io "x" is invalid: addressType: Invalid value: "IPv6": field is immutable"#
+        )
     }
 }
 
@@ -95,7 +97,8 @@ import Testing
     }
 
     @Test func anEventIsWhereItsObjectIs() async {
-        let mismatch = #"Event "e" is invalid: involvedObject.namespace: Invalid value: "team": does not match event.namespace"#
+        let mismatch =
+            #"Event "e" is invalid: involvedObject.namespace: Invalid value: "team": does not match event.namespace"#
         #expect(await why("default", ["involvedObject": ["kind": "Pod", "namespace": "team"]]) == mismatch)
         #expect(await why("team", ["involvedObject": ["kind": "Pod", "namespace": "team"]]) == nil)
         // What has no namespace is told of in `default`.

@@ -130,7 +130,8 @@ import Testing
     @Test func aMirrorPodBelongsToItsNode() async {
         #expect(
             await why { $0["metadata"]["ownerReferences"] = .null }
-                == #"pods "static-a" is forbidden: node "a" can only create pods with an owner reference set to itself"#)
+                == #"pods "static-a" is forbidden: node "a" can only create pods with an owner reference set to itself"#
+        )
         #expect(
             await why { $0["metadata"]["ownerReferences"][0]["uid"] = "other" }?
                 .hasPrefix(#"pods "static-a" is forbidden: node a UID mismatch: expected other got "#) == true)
@@ -142,7 +143,8 @@ import Testing
         let forbidden = #"pods "static-a" is forbidden: node "a" can not create pods that reference "#
         #expect(await why { $0["spec"]["serviceAccountName"] = "admin" } == forbidden + "a service account")
         #expect(
-            await why { $0["spec"]["volumes"] = [["name": "v", "secret": ["secretName": "s"]]] } == forbidden + "secrets")
+            await why { $0["spec"]["volumes"] = [["name": "v", "secret": ["secretName": "s"]]] } == forbidden
+                + "secrets")
         #expect(
             await why {
                 $0["spec"]["containers"][0]["envFrom"] = [["configMapRef": ["name": "s"]]]
@@ -165,6 +167,7 @@ import Testing
 
     @Test func othersMayDoAllOfThis() async throws {
         try await server.admin.patch(
-            .nodes, name: "a", ["metadata": ["labels": ["node-restriction.kubernetes.io/x": "y"]], "spec": ["taints": []]])
+            .nodes, name: "a",
+            ["metadata": ["labels": ["node-restriction.kubernetes.io/x": "y"]], "spec": ["taints": []]])
     }
 }

@@ -92,7 +92,9 @@ import Testing
                 == #"Pod "web" is invalid: spec.containers[1].name: Duplicate value: "c""#)
         #expect(await why(["containers": []]) == #"Pod "web" is invalid: spec.containers: Required value"#)
         #expect(
-            await why(["containers": [["name": "c", "image": "i", "volumeMounts": [["name": "v", "mountPath": "/a"]]]]])
+            await why([
+                "containers": [["name": "c", "image": "i", "volumeMounts": [["name": "v", "mountPath": "/a"]]]]
+            ])
                 == #"Pod "web" is invalid: spec.containers[0].volumeMounts[0].name: Not found: "v""#)
         #expect(
             await why(["restartPolicy": "Sometimes"])
@@ -133,14 +135,17 @@ import Testing
     @Test func aPrefixMayEndInAHyphen() {
         #expect(errors(["generateName": "web-"]).isEmpty)
         #expect(errors(["generateName": "web-"], .label1035).isEmpty)
-        #expect(errors(["generateName": "Web-"]).first?.hasPrefix("metadata.generateName: Invalid value: \"Web-\": ") == true)
+        #expect(
+            errors(["generateName": "Web-"]).first?.hasPrefix("metadata.generateName: Invalid value: \"Web-\": ")
+                == true)
     }
 
     @Test func annotationsTogetherAreBounded() {
         let half = JSON.string(String(repeating: "a", count: 128 << 10))
-        #expect(errors(["annotations": ["a": half, "b": half]]) == [
-            "metadata.annotations: Too long: may not be more than 262144 bytes"
-        ])
+        #expect(
+            errors(["annotations": ["a": half, "b": half]]) == [
+                "metadata.annotations: Too long: may not be more than 262144 bytes"
+            ])
         #expect(errors(["annotations": ["a": half]]).isEmpty)
     }
 

@@ -66,7 +66,9 @@ import Testing
         var template = Self.template
         template["spec"]["containers"] = [["name": "C", "image": "i"], ["name": "d"]]
         let why = await why([:], template: template)
-        #expect(why?.contains(#"spec.template.spec.containers[0].name: Invalid value: "C": a lowercase RFC 1123 label"#) == true)
+        #expect(
+            why?.contains(#"spec.template.spec.containers[0].name: Invalid value: "C": a lowercase RFC 1123 label"#)
+                == true)
         #expect(why?.contains("spec.template.spec.containers[1].image: Required value") == true)
     }
 

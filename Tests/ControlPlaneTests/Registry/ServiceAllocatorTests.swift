@@ -26,7 +26,8 @@ import Testing
         #expect(
             why { () throws(ServiceAllocator.Refusal) in try allocator.takeAddress(first, isKubernetes: false) }
                 == "provided IP is already allocated")
-        #expect(why { () throws(ServiceAllocator.Refusal) in try allocator.takeAddress(first, isKubernetes: true) } == nil)
+        #expect(
+            why { () throws(ServiceAllocator.Refusal) in try allocator.takeAddress(first, isKubernetes: true) } == nil)
     }
 
     @Test func addressesOutsideTheRangeAreRefusedWithTheRange() throws {
@@ -90,7 +91,8 @@ import Testing
         ])
         let wanted = try address("10.96.3.4")
         #expect(
-            why { () throws(ServiceAllocator.Refusal) in try allocator.takeAddress(wanted, isKubernetes: false) } != nil)
+            why { () throws(ServiceAllocator.Refusal) in try allocator.takeAddress(wanted, isKubernetes: false) } != nil
+        )
         for port in [30_001, 30_002, 31_000] {
             #expect(why { () throws(ServiceAllocator.Refusal) in try allocator.takePort(port) } != nil)
         }

@@ -148,7 +148,8 @@ struct ServiceFixture {
         )
         #expect(
             await services.why(["ipFamilies": ["IPv6"]])
-                == #"Service "web" is invalid: spec.ipFamilies[0]: Invalid value: "IPv6": not configured on this cluster"#)
+                == #"Service "web" is invalid: spec.ipFamilies[0]: Invalid value: "IPv6": not configured on this cluster"#
+        )
         #expect(
             await services.why(["clusterIP": "fd00::1"])
                 == #"Service "web" is invalid: spec.clusterIPs[0]: Invalid value: []string{"fd00::1"}: IPv6 is not configured on this cluster"#
@@ -164,7 +165,10 @@ struct ServiceFixture {
 
     @Test(arguments: [
         (#"{"ports":[]}"#, "spec.ports: Required value"),
-        (#"{"ports":[{"port":80},{"port":81}]}"#, "[spec.ports[0].name: Required value, spec.ports[1].name: Required value]"),
+        (
+            #"{"ports":[{"port":80},{"port":81}]}"#,
+            "[spec.ports[0].name: Required value, spec.ports[1].name: Required value]"
+        ),
         (
             #"{"ports":[{"name":"a","port":80},{"name":"a","port":81}]}"#,
             #"spec.ports[1].name: Duplicate value: "a""#
@@ -185,7 +189,10 @@ struct ServiceFixture {
             #"{"ports":[{"port":80,"targetPort":"Web"}]}"#,
             #"spec.ports[0].targetPort: Invalid value: "Web": must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)"#
         ),
-        (#"{"type":"Other"}"#, #"spec.type: Unsupported value: "Other": supported values: "ClusterIP", "ExternalName", "LoadBalancer", "NodePort""#),
+        (
+            #"{"type":"Other"}"#,
+            #"spec.type: Unsupported value: "Other": supported values: "ClusterIP", "ExternalName", "LoadBalancer", "NodePort""#
+        ),
         (
             #"{"type":"NodePort","clusterIP":"None"}"#,
             #"spec.clusterIPs[0]: Invalid value: "None": may not be set to 'None' for NodePort services"#
@@ -229,7 +236,9 @@ struct ServiceFixture {
 
     @Test func namesAreLabelsOfDNSThatBeginWithALetter() async throws {
         let why = await services.why([:], name: "1web")
-        #expect(why?.hasPrefix(#"Service "1web" is invalid: metadata.name: Invalid value: "1web": a DNS-1035 label must"#) == true)
+        #expect(
+            why?.hasPrefix(#"Service "1web" is invalid: metadata.name: Invalid value: "1web": a DNS-1035 label must"#)
+                == true)
     }
 
     @Test func affinityHasADefaultOfThreeHours() async throws {
@@ -295,7 +304,9 @@ struct ServiceFixture {
     }
 
     @Test func portsThatWereDroppedAreFreeOnceTheUpdateIsStored() async throws {
-        let ports: JSON = [["name": "a", "port": 80, "nodePort": 30_020], ["name": "b", "port": 81, "nodePort": 30_021]]
+        let ports: JSON = [
+            ["name": "a", "port": 80, "nodePort": 30_020], ["name": "b", "port": 81, "nodePort": 30_021],
+        ]
         try await services.create("web", ["type": "NodePort", "ports": ports])
         // A refused update frees nothing and takes nothing.
         #expect(
@@ -338,7 +349,8 @@ struct ServiceFixture {
         let folder = try TemporaryFolder()
         do {
             let first = ServiceFixture(try await TestServer(folder: folder))
-            try await first.create("a", ["clusterIP": "10.96.7.7", "type": "NodePort", "ports": [["port": 80, "nodePort": 30_040]]])
+            try await first.create(
+                "a", ["clusterIP": "10.96.7.7", "type": "NodePort", "ports": [["port": 80, "nodePort": 30_040]]])
         }
         let second = ServiceFixture(try await TestServer(folder: folder))
         #expect(await second.why(["clusterIP": "10.96.7.7"]) != nil)

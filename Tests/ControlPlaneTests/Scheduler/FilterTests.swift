@@ -44,7 +44,9 @@ import Testing
             Sample.pod(
                 name,
                 spec: [
-                    "containers": [["name": "c", "image": "i", "resources": ["requests": ["example.com/gpu": .string(count)]]]]
+                    "containers": [
+                        ["name": "c", "image": "i", "resources": ["requests": ["example.com/gpu": .string(count)]]]
+                    ]
                 ])
         }
         let node = Sample.node("n", others: ["example.com/gpu": "2"])
@@ -63,7 +65,8 @@ import Testing
         #expect(reasons(bearing(["operator": "Exists"]), node).isEmpty)
         #expect(reasons(bearing(["key": "k", "value": "w"]), node) == untolerated)
         #expect(reasons(bearing(["key": "k", "value": "v", "effect": "NoExecute"]), node) == untolerated)
-        #expect(reasons(Sample.pod("a"), Sample.node("n", taints: [Sample.taint("k", effect: "PreferNoSchedule")])).isEmpty)
+        #expect(
+            reasons(Sample.pod("a"), Sample.node("n", taints: [Sample.taint("k", effect: "PreferNoSchedule")])).isEmpty)
     }
 
     @Test func cordonedNodesTakeNothing() {
@@ -87,9 +90,15 @@ import Testing
         }
         #expect(reasons(Sample.pod("a", spec: ["nodeSelector": ["zone": "a"]]), node).isEmpty)
         #expect(reasons(Sample.pod("a", spec: ["nodeSelector": ["zone": "b"]]), node) == mismatch)
-        #expect(reasons(wanting([["matchExpressions": [["key": "zone", "operator": "In", "values": ["a", "b"]]]]]), node).isEmpty)
-        #expect(reasons(wanting([["matchExpressions": [["key": "cores", "operator": "Gt", "values": ["8"]]]]]), node) == mismatch)
-        #expect(reasons(wanting([["matchFields": [["key": "metadata.name", "operator": "In", "values": ["n"]]]]]), node).isEmpty)
+        #expect(
+            reasons(wanting([["matchExpressions": [["key": "zone", "operator": "In", "values": ["a", "b"]]]]]), node)
+                .isEmpty)
+        #expect(
+            reasons(wanting([["matchExpressions": [["key": "cores", "operator": "Gt", "values": ["8"]]]]]), node)
+                == mismatch)
+        #expect(
+            reasons(wanting([["matchFields": [["key": "metadata.name", "operator": "In", "values": ["n"]]]]]), node)
+                .isEmpty)
         // One term is enough; an empty one matches nothing.
         #expect(reasons(wanting([[:], ["matchExpressions": [["key": "zone", "operator": "Exists"]]]]), node).isEmpty)
         #expect(reasons(wanting([[:]]), node) == mismatch)
@@ -108,7 +117,8 @@ import Testing
             reasons(pod("a", ["containerPort": 80, "hostPort": 8080, "hostIP": "10.0.0.2"]), node, running: [running])
                 .isEmpty)
         #expect(
-            reasons(pod("a", ["containerPort": 80, "hostPort": 8080, "protocol": "UDP"]), node, running: [running]).isEmpty)
+            reasons(pod("a", ["containerPort": 80, "hostPort": 8080, "protocol": "UDP"]), node, running: [running])
+                .isEmpty)
     }
 }
 

@@ -16,7 +16,9 @@ import Testing
     }
 
     @Test func podsThatAskForNothingSpreadToo() {
-        var table = Sample.table([Sample.node("a", cpu: "96", memory: "512Gi"), Sample.node("b", cpu: "96", memory: "512Gi")])
+        var table = Sample.table([
+            Sample.node("a", cpu: "96", memory: "512Gi"), Sample.node("b", cpu: "96", memory: "512Gi"),
+        ])
         var choice = NodeChoice()
         for number in 0..<10 {
             let demand = Sample.demand(Sample.pod("p\(number)"))
@@ -50,7 +52,9 @@ import Testing
                         "preferredDuringSchedulingIgnoredDuringExecution": [
                             [
                                 "weight": 1,
-                                "preference": ["matchExpressions": [["key": "disk", "operator": "In", "values": ["ssd"]]]],
+                                "preference": [
+                                    "matchExpressions": [["key": "disk", "operator": "In", "values": ["ssd"]]]
+                                ],
                             ]
                         ]
                     ]
@@ -97,7 +101,8 @@ import Testing
         let demand = Sample.demand(Sample.pod("p", cpu: "2", memory: "1Gi"))
         #expect(
             NodeChoice.explain(demand, table)
-                == "0/4 nodes are available: 1 Insufficient memory, 2 Insufficient cpu, 2 node(s) had untolerated taint(s).")
+                == "0/4 nodes are available: 1 Insufficient memory, 2 Insufficient cpu, 2 node(s) had untolerated taint(s)."
+        )
         #expect(NodeChoice.explain(demand, NodeTable()) == "no nodes available to schedule pods")
         table = Sample.table([Sample.node("a", cpu: "1")])
         #expect(NodeChoice.explain(demand, table) == "0/1 nodes are available: 1 Insufficient cpu.")

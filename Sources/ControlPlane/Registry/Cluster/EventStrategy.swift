@@ -30,7 +30,9 @@ struct EventStrategy: Strategy {
         var errors: [FieldError] = []
         let component = object["reportingComponent"].string ?? object["reportingController"].stringValue
         if component.isEmpty { errors.append(.required("reportingController")) }
-        errors += NameValidation.qualifiedName(component).map { .invalid("reportingController", .string(component), $0) }
+        errors += NameValidation.qualifiedName(component).map {
+            .invalid("reportingController", .string(component), $0)
+        }
         for field in ["reportingInstance", "action", "reason"] {
             let text = object[field].stringValue
             if text.isEmpty { errors.append(.required(field)) }

@@ -63,7 +63,8 @@ struct NodeStrategy: Strategy {
     }
 
     func validate(_ object: JSON) -> [FieldError] {
-        Self.taints(object["spec"]["taints"]) + Self.resources(object["status"]) + Self.ranges(object["spec"]["podCIDRs"])
+        Self.taints(object["spec"]["taints"]) + Self.resources(object["status"])
+            + Self.ranges(object["spec"]["podCIDRs"])
     }
 
     func validateUpdate(_ object: JSON, old: JSON, subresource: String) -> [FieldError] {

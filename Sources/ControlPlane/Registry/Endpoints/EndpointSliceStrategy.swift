@@ -68,7 +68,9 @@ struct EndpointSliceStrategy: Strategy {
             if name.isEmpty { return [.required(path)] }
             let failures = NameValidation.dns1123Subdomain(name)
             if failures.isEmpty, !name.contains(".") {
-                return [.invalid(path, .string(text), "should be a domain with at least two segments separated by dots")]
+                return [
+                    .invalid(path, .string(text), "should be a domain with at least two segments separated by dots")
+                ]
             }
             return failures.map { .invalid(path, .string(text), $0) }
         default:

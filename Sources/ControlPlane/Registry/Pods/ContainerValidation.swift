@@ -19,7 +19,8 @@ enum ContainerValidation {
                 .invalid("\(path).image", .string(image), "must not have leading or trailing whitespace"))
         }
         PodValidation.enumeration(
-            container["terminationMessagePolicy"], "\(path).terminationMessagePolicy", ["File", "FallbackToLogsOnError"],
+            container["terminationMessagePolicy"], "\(path).terminationMessagePolicy",
+            ["File", "FallbackToLogsOnError"],
             &errors)
         PodValidation.enumeration(
             container["imagePullPolicy"], "\(path).imagePullPolicy", ["Always", "IfNotPresent", "Never"], &errors)
@@ -29,7 +30,9 @@ enum ContainerValidation {
         resources(container["resources"], "\(path).resources", &errors)
         for probe in ["livenessProbe", "readinessProbe", "startupProbe"] where container[probe].isObject {
             handler(container[probe], "\(path).\(probe)", &errors)
-            for count in ["initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold"] {
+            for count in [
+                "initialDelaySeconds", "timeoutSeconds", "periodSeconds", "successThreshold", "failureThreshold",
+            ] {
                 if let value = container[probe][count].int, value < 0 {
                     errors.append(
                         .invalid(
@@ -80,7 +83,8 @@ enum ContainerValidation {
                 if isHostNetwork && hostPort != port["containerPort"].int {
                     errors.append(
                         .invalid(
-                            "\(path).hostPort", port["hostPort"], "must match `containerPort` when `hostNetwork` is true"))
+                            "\(path).hostPort", port["hostPort"],
+                            "must match `containerPort` when `hostNetwork` is true"))
                 }
                 let key = "\(port["protocol"].stringValue)/\(port["hostIP"].stringValue)/\(hostPort)"
                 if !hostPorts.insert(key).inserted { errors.append(.duplicate("\(path).hostPort", .string(key))) }
@@ -113,7 +117,8 @@ enum ContainerValidation {
             }
             guard variable["valueFrom"].isObject else { continue }
             if !variable["value"].stringValue.isEmpty {
-                errors.append(.invalid("\(path).valueFrom", .string(""), "may not be specified when `value` is not empty"))
+                errors.append(
+                    .invalid("\(path).valueFrom", .string(""), "may not be specified when `value` is not empty"))
             }
             let sources = variable["valueFrom"].object?.names ?? []
             if sources.isEmpty {
@@ -122,7 +127,8 @@ enum ContainerValidation {
                         "\(path).valueFrom", .string(""),
                         "must specify one of: `fieldRef`, `resourceFieldRef`, `configMapKeyRef` or `secretKeyRef`"))
             } else if sources.count > 1 {
-                errors.append(.invalid("\(path).valueFrom", .string(""), "may not have more than one field specified at a time"))
+                errors.append(
+                    .invalid("\(path).valueFrom", .string(""), "may not have more than one field specified at a time"))
             }
             for source in ["configMapKeyRef", "secretKeyRef"] where variable["valueFrom"][source].isObject {
                 if variable["valueFrom"][source]["key"].stringValue.isEmpty {
@@ -171,7 +177,9 @@ enum ContainerValidation {
                 }
                 if !isKnown(name) {
                     errors.append(
-                        .invalid("\(path).\(part)[\(name)]", .string(name), "must be a standard resource type or fully qualified"))
+                        .invalid(
+                            "\(path).\(part)[\(name)]", .string(name),
+                            "must be a standard resource type or fully qualified"))
                 }
             }
         }

@@ -82,7 +82,8 @@ struct PodStrategy: Strategy {
             }
             if !remains {
                 return [
-                    .forbidden("spec.tolerations", "existing toleration can not be modified except its tolerationSeconds")
+                    .forbidden(
+                        "spec.tolerations", "existing toleration can not be modified except its tolerationSeconds")
                 ]
             }
         }
@@ -92,7 +93,9 @@ struct PodStrategy: Strategy {
     private func activeDeadline(_ new: JSON, _ old: JSON) -> [FieldError] {
         guard let before = old.int else { return [] }
         guard let after = new.int else {
-            return [.invalid("spec.activeDeadlineSeconds", .null, "must not update from a positive integer to nil value")]
+            return [
+                .invalid("spec.activeDeadlineSeconds", .null, "must not update from a positive integer to nil value")
+            ]
         }
         return after <= before
             ? []

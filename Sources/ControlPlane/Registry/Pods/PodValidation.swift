@@ -12,7 +12,9 @@ enum PodValidation {
             for (index, container) in spec[list].items.enumerated() {
                 let path = "\(path).\(list)[\(index)]"
                 let name = container["name"].stringValue
-                if !name.isEmpty, !names.insert(name).inserted { errors.append(.duplicate("\(path).name", .string(name))) }
+                if !name.isEmpty, !names.insert(name).inserted {
+                    errors.append(.duplicate("\(path).name", .string(name)))
+                }
                 ContainerValidation.container(container, path, volumes: volumes, isHostNetwork: isHostNetwork, &errors)
             }
         }
@@ -95,7 +97,8 @@ enum PodValidation {
                 fileMode(volume[source]["defaultMode"], "\(path).\(source).defaultMode", &errors)
             }
             if let limit = volume["emptyDir"]["sizeLimit"].string, Quantity(limit).map({ $0.sign < 0 }) ?? true {
-                errors.append(.forbidden("\(path).emptyDir.sizeLimit", "SizeLimit field must be a valid resource quantity"))
+                errors.append(
+                    .forbidden("\(path).emptyDir.sizeLimit", "SizeLimit field must be a valid resource quantity"))
             }
         }
         return names
@@ -169,7 +172,8 @@ enum PodValidation {
             if toleration["tolerationSeconds"].int != nil && effect != "NoExecute" {
                 errors.append(
                     .invalid(
-                        "\(path).effect", .string(effect), "effect must be 'NoExecute' when `tolerationSeconds` is set"))
+                        "\(path).effect", .string(effect), "effect must be 'NoExecute' when `tolerationSeconds` is set")
+                )
             }
         }
     }

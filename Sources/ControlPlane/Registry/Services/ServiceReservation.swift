@@ -12,7 +12,9 @@ struct ServiceReservation {
     private var freedPorts: [Int] = []
 
     /// Writes addresses and ports into the service. Throws without having taken anything.
-    static func make(_ allocator: ServiceAllocator, _ service: inout JSON, old: JSON?) throws(StatusError) -> Reservation {
+    static func make(_ allocator: ServiceAllocator, _ service: inout JSON, old: JSON?) throws(StatusError)
+        -> Reservation
+    {
         try ServiceFamilies.assign(&service, old: old, family: allocator.family)
         var reservation = ServiceReservation(allocator: allocator)
         do {
@@ -129,7 +131,9 @@ struct ServiceReservation {
         let fields = ServiceFields(service)
         let before = old.map(ServiceFields.init)
         let hadOne = before?.needsHealthCheck ?? false
-        if hadOne, !fields.needsHealthCheck, let port = before?.healthCheckNodePort, port != 0 { freedPorts.append(port) }
+        if hadOne, !fields.needsHealthCheck, let port = before?.healthCheckNodePort, port != 0 {
+            freedPorts.append(port)
+        }
         guard fields.needsHealthCheck, !hadOne else { return }
         let asked = fields.healthCheckNodePort
         guard asked != 0 else {

@@ -24,7 +24,8 @@ enum ServiceValidation {
         var errors: [FieldError] = []
         let ingresses = service["status"]["loadBalancer"]["ingress"].items
         if !ingresses.isEmpty, !ServiceFields(service).isLoadBalancer {
-            errors.append(.forbidden("status.loadBalancer.ingress", "may only be used when `spec.type` is 'LoadBalancer'"))
+            errors.append(
+                .forbidden("status.loadBalancer.ingress", "may only be used when `spec.type` is 'LoadBalancer'"))
         }
         for (index, ingress) in ingresses.enumerated() {
             let path = "status.loadBalancer.ingress[\(index)]"
