@@ -41,7 +41,8 @@ struct ContainerSpecMaker {
             (context["allowPrivilegeEscalation"].bool ?? true) || isPrivileged || capabilities.contains("CAP_SYS_ADMIN")
         return ContainerSpec(
             id: run.id, name: container.name, attempt: run.attempt, layers: image.layers, args: arguments(),
-            env: environmentTexts(user), workingDir: container.workingDir ?? image.config.workingDirectory.nonEmpty ?? "/",
+            env: environmentTexts(user),
+            workingDir: container.workingDir ?? image.config.workingDirectory.nonEmpty ?? "/",
             uid: user.uid, gid: user.gid, supplementalGroups: user.supplementalGroups, capabilities: capabilities,
             privileged: isPrivileged, readOnlyRootFilesystem: context["readOnlyRootFilesystem"].bool ?? false,
             allowPrivilegeEscalation: allowsEscalation, seccomp: try seccompProfile(isPrivileged: isPrivileged),
@@ -88,7 +89,8 @@ struct ContainerSpecMaker {
         case "Localhost":
             let name = profile["localhostProfile"].stringValue
             guard !name.isEmpty, !name.hasPrefix("/"), !name.split(separator: "/").contains("..") else {
-                throw ContainerConfigError("seccomp localhostProfile \"\(name)\" must be a path below the profile folder")
+                throw ContainerConfigError(
+                    "seccomp localhostProfile \"\(name)\" must be a path below the profile folder")
             }
             return .localhost("\(seccompProfiles)/\(name)")
         default: return .unconfined

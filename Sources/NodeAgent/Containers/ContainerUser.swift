@@ -31,7 +31,8 @@ struct ContainerUser: Equatable {
                 throw ContainerConfigError("container has runAsNonRoot and image will run as root \(suffix)")
             } else if UInt32(imageName) == nil {
                 throw ContainerConfigError(
-                    "container has runAsNonRoot and image has non-numeric user (\(imageName)), cannot verify user is non-root \(suffix)")
+                    "container has runAsNonRoot and image has non-numeric user (\(imageName)), cannot verify user is non-root \(suffix)"
+                )
             }
         }
 

@@ -56,7 +56,8 @@ struct ImageAccounts: Sendable, Equatable {
             let file = openat(etc, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC)
             guard file >= 0 else { return nil }
             defer { close(file) }
-            return try? HostFiles.read(descriptor: file, path: "/etc/\(name)", limit: fileLimit)  // too large: as if absent
+            // One that is too large is as if it were not there.
+            return try? HostFiles.read(descriptor: file, path: "/etc/\(name)", limit: fileLimit)
         }
         return nil
     }

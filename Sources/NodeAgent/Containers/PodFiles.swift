@@ -88,7 +88,9 @@ enum PodFiles {
             if isCluster {
                 resolver.nameservers = clusterDNS
                 resolver.searches = ["\(pod.namespace).svc.\(clusterDomain)", "svc.\(clusterDomain)", clusterDomain]
-                for search in node.searches where !resolver.searches.contains(search) { resolver.searches.append(search) }
+                for search in node.searches where !resolver.searches.contains(search) {
+                    resolver.searches.append(search)
+                }
                 resolver.options = ["ndots:5"]
             } else {
                 resolver = node

@@ -16,6 +16,8 @@ final class ArchiveReader {
 
     /// Opens a file: tar, plain or compressed by gzip, zstd, bzip2 or xz.
     convenience init(path: String) throws(ImageError) {
+        // The library's own words name the file twice and the cause not at all.
+        guard access(path, R_OK) == 0 else { throw ImageError("\(FileError("open", path))") }
         try self.init(subject: path, source: nil, format: archive_read_support_format_tar)
         let result = archive_read_open_filename(handle, path, Self.blockBytes)
         guard result == ARCHIVE_OK else { throw failure("open") }

@@ -167,14 +167,17 @@ struct ImageArchive {
             return images
         }
         guard let docker else {
-            throw ImageError("cannot import \(subject): it is neither an OCI layout (index.json) nor a docker-archive (manifest.json)")
+            throw ImageError(
+                "cannot import \(subject): it is neither an OCI layout (index.json) nor a docker-archive (manifest.json)"
+            )
         }
         return try docker.items.map { try dockerImage($0) }
     }
 
     private static func names(_ descriptor: JSON) -> [String] {
         let annotations = descriptor["annotations"]
-        let name = annotations["io.containerd.image.name"].string
+        let name =
+            annotations["io.containerd.image.name"].string
             ?? annotations["org.opencontainers.image.ref.name"].string
         return name.map { [$0] } ?? []
     }
@@ -202,7 +205,8 @@ struct ImageArchive {
         let layers = try manifest["layers"].items.map { try self.blob($0, what: "layer").path }
         guard layers.count == config.diffIDs.count else {
             throw ImageError(
-                "cannot import \(subject): the manifest names \(layers.count) layers, the config \(config.diffIDs.count)")
+                "cannot import \(subject): the manifest names \(layers.count) layers, the config \(config.diffIDs.count)"
+            )
         }
         return [
             Contents(
@@ -230,7 +234,8 @@ struct ImageArchive {
         }
         guard layers.count == config.diffIDs.count else {
             throw ImageError(
-                "cannot import \(subject): the manifest names \(layers.count) layers, the config \(config.diffIDs.count)")
+                "cannot import \(subject): the manifest names \(layers.count) layers, the config \(config.diffIDs.count)"
+            )
         }
         return Contents(
             configDigest: configFile.digest, configBytes: bytes, manifestDigest: nil, manifestBytes: nil,

@@ -28,7 +28,8 @@ final class ImageFinder: Sendable {
     func find(_ container: Container) throws(ImageProblem) -> FoundImage {
         let text = container.image
         guard ImageReference(text) != nil || text.hasPrefix("sha256:") else {
-            let message = "Failed to apply default image tag \"\(text)\": couldn't parse image name \"\(text)\": invalid reference format"
+            let message =
+                "Failed to apply default image tag \"\(text)\": couldn't parse image name \"\(text)\": invalid reference format"
             throw ImageProblem(reason: "InvalidImageName", message: message, event: message, isRetried: false)
         }
         let image: Image?

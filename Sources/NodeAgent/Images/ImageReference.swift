@@ -120,8 +120,9 @@ public struct ImageReference: Hashable, Sendable, CustomStringConvertible {
             if isLowerAlphanumeric(byte) {
                 if !separator.isEmpty {
                     let isDashes = separator.allSatisfy { $0 == UInt8(ascii: "-") }
-                    guard isDashes || separator == Array(".".utf8) || separator == Array("_".utf8)
-                        || separator == Array("__".utf8)
+                    guard
+                        isDashes || separator == Array(".".utf8) || separator == Array("_".utf8)
+                            || separator == Array("__".utf8)
                     else { return false }
                     separator = []
                 }

@@ -138,7 +138,8 @@ public final class ImageStore: Sendable {
         } else {
             let bytes = try HostFiles.read(blobPath(entry.id), limit: ImageArchive.documentLimit)
             guard ContentDigest.of(bytes) == entry.id else {
-                throw ImageError("cannot use image \(entry.names.first ?? entry.id): its config is damaged on disk; import it again")
+                throw ImageError(
+                    "cannot use image \(entry.names.first ?? entry.id): its config is damaged on disk; import it again")
             }
             config = try ImageConfig(try JSON.parse(bytes))
             state.withLock { $0.configs[entry.id] = config }
@@ -256,7 +257,8 @@ public final class ImageStore: Sendable {
         return (target, unpacker.sizeBytes)
     }
 
-    private func commit(_ contents: [ImageArchive.Contents], unpacked: [String: (path: String, sizeBytes: Int64)]) throws
+    private func commit(_ contents: [ImageArchive.Contents], unpacked: [String: (path: String, sizeBytes: Int64)])
+        throws
         -> [Image]
     {
         // What a power cut must not undo after the index names it. On an error the index is not newer than the layers.
@@ -300,7 +302,9 @@ public final class ImageStore: Sendable {
                     entries.append(entry)
                 }
             }
-            return try entries.filter { entry in contents.contains { $0.configDigest == entry.id } }.map { try image($0) }
+            return try entries.filter { entry in contents.contains { $0.configDigest == entry.id } }.map {
+                try image($0)
+            }
         }
     }
 
@@ -336,10 +340,14 @@ public final class ImageStore: Sendable {
     private func sweep() throws {
         let lock = try FolderLock(path: "\(folder)/lock")
         defer { lock.release() }
-        for name in HostFiles.names(in: "\(folder)/ingest") { IngestFolder.removeIfAbandoned("\(folder)/ingest/\(name)") }
+        for name in HostFiles.names(in: "\(folder)/ingest") {
+            IngestFolder.removeIfAbandoned("\(folder)/ingest/\(name)")
+        }
         // An unreadable index must not make every layer an orphan.
         let entries = try entries()
-        if entries.isEmpty, HostFiles.exists(indexPath), try HostFiles.read(indexPath, limit: 64 << 20).isEmpty { return }
+        if entries.isEmpty, HostFiles.exists(indexPath), try HostFiles.read(indexPath, limit: 64 << 20).isEmpty {
+            return
+        }
         var layers: Set<String> = []
         var blobs: Set<String> = []
         for entry in entries {

@@ -70,7 +70,9 @@ struct LayerUnpacker: ~Copyable {
             throw failure(name, "is refused: its name is absolute")
         }
         let parts = name.split(separator: UInt8(ascii: "/")).map(Array.init).filter { $0 != Array(".".utf8) }
-        guard !parts.contains(Array("..".utf8)) else { throw failure(name, "is refused: its name leads out of the root") }
+        guard !parts.contains(Array("..".utf8)) else {
+            throw failure(name, "is refused: its name leads out of the root")
+        }
         return parts
     }
 

@@ -57,7 +57,8 @@ public final class Kubelet: Sendable {
         let recorder = client.map { EventRecorder(client: $0, component: "kubelet", host: config.nodeName) }
         let wakeUp = WakeUp()
         let context = KubeletContext(
-            config: config, paths: KubeletPaths(config), node: node, runtime: runtime, images: ImageFinder(store: images),
+            config: config, paths: KubeletPaths(config), node: node, runtime: runtime,
+            images: ImageFinder(store: images),
             client: client, recorder: recorder,
             objects: client.map { client in
                 ReferencedObjects(client: client, log: log) { uids in wakeUp.objectsChanged(uids) }
@@ -82,7 +83,8 @@ public final class Kubelet: Sendable {
         inotify = try Inotify(loop: loop)
         let health = Health()
         nodeServer = NodeServer(
-            workers: workers, context: context, inotify: inotify, log: log, isHealthy: { health.kubelet?.isHealthy ?? false })
+            workers: workers, context: context, inotify: inotify, log: log,
+            isHealthy: { health.kubelet?.isHealthy ?? false })
         server = HTTPServer(loops: loops, handler: nodeServer, tls: config.tls, log: log)
         health.kubelet = self
     }
@@ -171,7 +173,9 @@ public final class Kubelet: Sendable {
 
     /// Everything up to the point where pods are looked after.
     private func begin() async throws {
-        for folder in [context.paths.pods, context.paths.memoryVolumes, context.paths.podLogs, context.paths.containerLogs] {
+        for folder in [
+            context.paths.pods, context.paths.memoryVolumes, context.paths.podLogs, context.paths.containerLogs,
+        ] {
             try FileTree.makeFolders(folder)
         }
         // Secrets lie there.

@@ -18,9 +18,6 @@ struct KubeletPaths: Sendable {
     var pods: String { dataDir + "/pods" }
     func pod(_ uid: String) -> String { pods + "/" + uid }
     func podState(_ uid: String) -> String { pod(uid) + "/state.json" }
-    func etcHosts(_ uid: String) -> String { pod(uid) + "/etc-hosts" }
-    func hostname(_ uid: String) -> String { pod(uid) + "/hostname" }
-    func resolvConf(_ uid: String) -> String { pod(uid) + "/resolv.conf" }
     /// What the node knew when it last ran: its pod range.
     var node: String { dataDir + "/node.json" }
     /// Profiles that `seccompProfile.localhostProfile` names.
@@ -30,14 +27,21 @@ struct KubeletPaths: Sendable {
     // MARK: volumes
 
     /// Volumes on the disk: `kubernetes.io~empty-dir/NAME`.
-    func volume(_ uid: String, plugin: String, name: String) -> String { pod(uid) + "/volumes/kubernetes.io~\(plugin)/\(name)" }
+    func volume(_ uid: String, plugin: String, name: String) -> String {
+        pod(uid) + "/volumes/kubernetes.io~\(plugin)/\(name)"
+    }
     func volumes(_ uid: String) -> String { pod(uid) + "/volumes" }
-    /// Volumes whose content must not reach the disk: the run folder is in memory.
+    /// Volumes whose content must not reach the disk, and files that need not (a disk that is being synced would hold
+    /// their making up): the run folder is in memory.
     var memoryVolumes: String { runDir + "/volumes" }
     func memoryVolumes(_ uid: String) -> String { memoryVolumes + "/" + uid }
     func memoryVolume(_ uid: String, plugin: String, name: String) -> String {
         memoryVolumes(uid) + "/kubernetes.io~\(plugin)/\(name)"
     }
+
+    func etcHosts(_ uid: String) -> String { memoryVolumes(uid) + "/etc-hosts" }
+    func hostname(_ uid: String) -> String { memoryVolumes(uid) + "/hostname" }
+    func resolvConf(_ uid: String) -> String { memoryVolumes(uid) + "/resolv.conf" }
 
     // MARK: logs
 

@@ -48,7 +48,8 @@ final class PodSources: Sendable {
                 // No record of ours: enough to end it properly.
                 json = [
                     "metadata": [
-                        "name": .string(sandbox.spec.name), "namespace": .string(sandbox.spec.namespace), "uid": .string(uid),
+                        "name": .string(sandbox.spec.name), "namespace": .string(sandbox.spec.namespace),
+                        "uid": .string(uid),
                     ]
                 ]
             }
@@ -144,7 +145,8 @@ final class PodSources: Sendable {
     private func admit(_ pod: Pod) -> NodeAdmission.Rejection? {
         let node = context.node.current.node
         return NodeAdmission(
-            allocatable: context.node.allocatable, maxPods: context.config.maxPods, labels: node.isNull ? nil : node.labels
+            allocatable: context.node.allocatable, maxPods: context.config.maxPods,
+            labels: node.isNull ? nil : node.labels
         ).check(pod, others: workers.all.filter { holdsItsShare($0.snapshot) }.map(\.demand))
     }
 
@@ -191,7 +193,8 @@ final class PodSources: Sendable {
     private func mirrorChanged(_ mirror: Pod) {
         if let worker = staticWorker(mirror.key) { return worker.send(.mirror(mirror)) }
         // Its pod waits for its turn, or the folder has not been read.
-        guard let manifests = state.withLock({ $0.manifests }), manifests[mirror.key] == nil, let client = context.client
+        guard let manifests = state.withLock({ $0.manifests }), manifests[mirror.key] == nil,
+            let client = context.client
         else { return }
         Task { await MirrorPod.deleteEventually(mirror, client) }
     }
@@ -242,7 +245,8 @@ final class PodSources: Sendable {
                     do throws(KernelError) {
                         try FileTree.remove("\(parent)/\(uid)")
                     } catch {
-                        log.warning("cannot remove what a pod has left", metadata: ["uid": "\(uid)", "err": "\(error)"])
+                        log.warning(
+                            "cannot remove what a pod has left", metadata: ["uid": "\(uid)", "err": "\(error)"])
                     }
                 }
             }

@@ -21,7 +21,9 @@ struct LogFolders: Sendable {
     func remove(_ pod: Pod, _ container: String, attempt: Int, id: String) {
         let folder = paths.containerLogs(pod, container)
         let base = "\(attempt).log"
-        for name in FileTree.names(in: folder) where name == base || name.hasPrefix(base + ".") { unlink("\(folder)/\(name)") }
+        for name in FileTree.names(in: folder) where name == base || name.hasPrefix(base + ".") {
+            unlink("\(folder)/\(name)")
+        }
         unlink(paths.logLink(pod, container, id: id))
     }
 

@@ -30,13 +30,19 @@ struct LogOptions: Sendable, Equatable {
                 }
                 tailLines = number
             case "limitBytes":
-                guard let number = Int(value), number >= 1 else { throw refuse("limitBytes", value, "must be greater than 0") }
+                guard let number = Int(value), number >= 1 else {
+                    throw refuse("limitBytes", value, "must be greater than 0")
+                }
                 limitBytes = number
             case "sinceSeconds":
-                guard let number = Int(value), number >= 1 else { throw refuse("sinceSeconds", value, "must be greater than 0") }
+                guard let number = Int(value), number >= 1 else {
+                    throw refuse("sinceSeconds", value, "must be greater than 0")
+                }
                 since = now - .seconds(number)
             case "sinceTime":
-                guard let time = Timestamp(rfc3339: value) else { throw refuse("sinceTime", value, "must be a time in RFC 3339") }
+                guard let time = Timestamp(rfc3339: value) else {
+                    throw refuse("sinceTime", value, "must be a time in RFC 3339")
+                }
                 since = time
             case "stream":
                 switch value {

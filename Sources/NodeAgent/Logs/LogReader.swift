@@ -77,7 +77,9 @@ final class LogReader {
                 hasSeenSuccessor = true
                 return true
             }
-            if let name = LogFiles.rotated(path).first(where: { LogFile($0)?.inode == file.inode }) { lastRotated = name }
+            if let name = LogFiles.rotated(path).first(where: { LogFile($0)?.inode == file.inode }) {
+                lastRotated = name
+            }
         }
         hasSeenSuccessor = false
         skipped = 0
@@ -113,7 +115,8 @@ final class LogReader {
         guard let since else { return true }
         // Times of one form sort as text.
         if line.time.count == since.count { return !line.time.lexicographicallyPrecedes(since) }
-        guard let time = Timestamp(rfc3339: String(decoding: line.time, as: UTF8.self)), let wanted = options.since else {
+        guard let time = Timestamp(rfc3339: String(decoding: line.time, as: UTF8.self)), let wanted = options.since
+        else {
             return true
         }
         return time >= wanted

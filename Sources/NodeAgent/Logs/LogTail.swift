@@ -52,7 +52,11 @@ enum LogTail {
                 if line.stream == .stdout { isInsideStdout = line.isPartial } else { isInsideStderr = line.isPartial }
                 if isInside { return }
                 if wanted > 0 {
-                    if ring.count < wanted { ring.append(result.total) } else { ring[result.lines % wanted] = result.total }
+                    if ring.count < wanted {
+                        ring.append(result.total)
+                    } else {
+                        ring[result.lines % wanted] = result.total
+                    }
                 }
                 result.lines += 1
             }

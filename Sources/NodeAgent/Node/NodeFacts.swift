@@ -20,12 +20,14 @@ struct NodeFacts: Sendable {
         uname(&name)  // can't fail
         return NodeFacts(
             hostname: text(&name.nodename),
-            machineID: KernelFile.readIfPresent("/etc/machine-id") ?? KernelFile.readIfPresent("/var/lib/dbus/machine-id") ?? "",
+            machineID: KernelFile.readIfPresent("/etc/machine-id") ?? KernelFile.readIfPresent(
+                "/var/lib/dbus/machine-id") ?? "",
             // Not every machine has one, and not everybody may read it.
             systemUUID: KernelFile.readIfPresent("/sys/class/dmi/id/product_uuid")?.lowercased() ?? "",
             bootID: KernelFile.readIfPresent("/proc/sys/kernel/random/boot_id") ?? "",
             kernelVersion: text(&name.release),
-            osImage: osImage(KernelFile.readIfPresent("/etc/os-release") ?? KernelFile.readIfPresent("/usr/lib/os-release") ?? ""),
+            osImage: osImage(
+                KernelFile.readIfPresent("/etc/os-release") ?? KernelFile.readIfPresent("/usr/lib/os-release") ?? ""),
             architecture: ImageStore.machineArchitecture(), processors: max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))),
             memoryBytes: memory()["MemTotal"] ?? 0)
     }
@@ -81,7 +83,8 @@ struct DiskSpace: Sendable, Equatable {
         guard statvfs(path, &info) == 0 else { return nil }
         let block = Int64(clamping: info.f_frsize)
         return DiskSpace(
-            totalBytes: Int64(clamping: info.f_blocks) &* block, availableBytes: Int64(clamping: info.f_bavail) &* block,
+            totalBytes: Int64(clamping: info.f_blocks) &* block,
+            availableBytes: Int64(clamping: info.f_bavail) &* block,
             totalInodes: Int64(clamping: info.f_files), freeInodes: Int64(clamping: info.f_favail))
     }
 }

@@ -162,7 +162,9 @@ final class NodeKeeper: Sendable {
         if let own = config.podCIDR {
             // It was given to the runtime at start.
             if let given, given != own {
-                state.withLock { $0.rangeProblem = "the node's pod range in the API is \(given), but it was started with \(own)" }
+                state.withLock {
+                    $0.rangeProblem = "the node's pod range in the API is \(given), but it was started with \(own)"
+                }
             } else if given == nil {
                 let text = JSON.string(own.description)
                 try await client.patch(.nodes, name: config.nodeName, ["spec": ["podCIDR": text, "podCIDRs": [text]]])
@@ -190,8 +192,11 @@ final class NodeKeeper: Sendable {
     private func status(known: JSON) -> JSON {
         let (pressure, rangeProblem) = state.withLock { ($0.pressure, $0.rangeProblem) }
         let view = node.current
-        let problem = rangeProblem
-            ?? (view.isNetworkReady ? nil : "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:\(view.networkProblem)")
+        let problem =
+            rangeProblem
+            ?? (view.isNetworkReady
+                ? nil
+                : "container runtime network not ready: NetworkReady=false reason:NetworkPluginNotReady message:\(view.networkProblem)")
         // An unreadable store is told by the pods that need it.
         let list = (try? images.list()) ?? []
         return NodeStatus(

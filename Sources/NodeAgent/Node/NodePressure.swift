@@ -15,7 +15,8 @@ struct NodePressure: Sendable, Equatable {
         let memory = NodeFacts.memory()
         return NodePressure(
             availableMemory: memory["MemAvailable"], disk: DiskSpace.of(dataDir),
-            processes: processes(), processLimit: KernelFile.readIfPresent("/proc/sys/kernel/pid_max").flatMap { Int64($0) })
+            processes: processes(),
+            processLimit: KernelFile.readIfPresent("/proc/sys/kernel/pid_max").flatMap { Int64($0) })
     }
 
     init() {}
@@ -24,14 +25,18 @@ struct NodePressure: Sendable, Equatable {
         isMemoryShort = availableMemory.map { $0 < Self.leastMemoryBytes } ?? false
         if let disk, disk.totalBytes > 0 {
             // Less than a tenth of the room, or a twentieth of the inodes (where there is a number of them).
-            isDiskShort = disk.availableBytes < disk.totalBytes / 10 || disk.totalInodes > 0 && disk.freeInodes < disk.totalInodes / 20
+            isDiskShort =
+                disk.availableBytes < disk.totalBytes / 10
+                || disk.totalInodes > 0 && disk.freeInodes < disk.totalInodes / 20
         }
         if let processes, let processLimit { isPIDShort = processes > processLimit / 10 * 9 }
     }
 
     /// The second number of the fourth field of /proc/loadavg.
     private static func processes() -> Int64? {
-        guard let fields = KernelFile.readIfPresent("/proc/loadavg")?.split(separator: " "), fields.count > 3 else { return nil }
+        guard let fields = KernelFile.readIfPresent("/proc/loadavg")?.split(separator: " "), fields.count > 3 else {
+            return nil
+        }
         return fields[3].split(separator: "/").last.flatMap { Int64($0) }
     }
 }

@@ -21,7 +21,8 @@ struct NodeStatus {
     /// The labels that every node has.
     static func labels(nodeName: String, architecture: String) -> [String: String] {
         [
-            "beta.kubernetes.io/arch": architecture, "beta.kubernetes.io/os": "linux", "kubernetes.io/arch": architecture,
+            "beta.kubernetes.io/arch": architecture, "beta.kubernetes.io/os": "linux",
+            "kubernetes.io/arch": architecture,
             "kubernetes.io/hostname": nodeName, "kubernetes.io/os": "linux",
         ]
     }

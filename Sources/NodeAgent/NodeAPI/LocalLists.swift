@@ -23,7 +23,8 @@ enum LocalLists {
             "id": .string(run?.id ?? ""), "pod": .string(pod.name), "namespace": .string(pod.namespace),
             "uid": .string(pod.uid), "name": .string(container.name), "image": .string(container.image),
             "imageID": .string(run?.imageID ?? ""),
-            "state": .string(state(snapshot, container, run)), "pid": .int(Int64(run?.isRunning == true ? run?.pid ?? 0 : 0)),
+            "state": .string(state(snapshot, container, run)),
+            "pid": .int(Int64(run?.isRunning == true ? run?.pid ?? 0 : 0)),
             "ip": .string(snapshot.state.podIPs.first ?? ""), "attempt": .int(Int64(run?.attempt ?? 0)),
             "createdAt": JSON(run?.startedAt?.rfc3339),
         ]

@@ -10,7 +10,8 @@ enum NodeAccess {
     static func refusal(of peer: PeerIdentity, now: Timestamp = .now()) -> StatusError? {
         if isLocal(peer) { return nil }
         guard let certificate = peer.certificate, peer.isTLS, certificate.notAfter > now else { return .unauthorized() }
-        if certificate.organizations.contains("system:masters") || certificate.commonName == NodeServer.apiServerClient {
+        if certificate.organizations.contains("system:masters") || certificate.commonName == NodeServer.apiServerClient
+        {
             return nil
         }
         return .forbidden("Forbidden (user=\(certificate.commonName), resource=nodes)")

@@ -68,23 +68,33 @@ final class NodeMetrics: Sendable {
             text += "kubelet_running_containers{container_state=\"\(name)\"} \(count)\n"
         }
         let operations = state.operations.sorted { $0.key < $1.key }
-        head("kubelet_runtime_operations_total", "counter", "Cumulative number of runtime operations by operation type.")
+        head(
+            "kubelet_runtime_operations_total", "counter", "Cumulative number of runtime operations by operation type.")
         for (name, histogram) in operations {
             text += "kubelet_runtime_operations_total{operation_type=\"\(name)\"} \(histogram.count)\n"
         }
-        head("kubelet_runtime_operations_errors_total", "counter", "Cumulative number of runtime operation errors by operation type.")
+        head(
+            "kubelet_runtime_operations_errors_total", "counter",
+            "Cumulative number of runtime operation errors by operation type.")
         for (name, count) in state.errors.sorted(by: { $0.key < $1.key }) {
             text += "kubelet_runtime_operations_errors_total{operation_type=\"\(name)\"} \(count)\n"
         }
-        head("kubelet_runtime_operations_duration_seconds", "histogram", "Duration in seconds of runtime operations. Broken down by operation type.")
+        head(
+            "kubelet_runtime_operations_duration_seconds", "histogram",
+            "Duration in seconds of runtime operations. Broken down by operation type.")
         for (name, histogram) in operations {
             text += histogram.text("kubelet_runtime_operations_duration_seconds", labels: "operation_type=\"\(name)\"")
         }
         head("kubelet_pod_worker_duration_seconds", "histogram", "Duration in seconds to sync a single pod.")
         text += state.passes.text("kubelet_pod_worker_duration_seconds", labels: "operation_type=\"sync\"")
-        head("kubelet_pod_start_duration_seconds", "histogram", "Duration in seconds from kubelet seeing a pod for the first time to the pod starting to run")
+        head(
+            "kubelet_pod_start_duration_seconds", "histogram",
+            "Duration in seconds from kubelet seeing a pod for the first time to the pod starting to run")
         text += state.starts.text("kubelet_pod_start_duration_seconds", labels: "")
-        head("kubelet_pod_start_sli_duration_seconds", "histogram", "Duration in seconds to start a pod, excluding time to pull images and run init containers, measured from pod creation timestamp to when all its containers are reported as started and observed via watch")
+        head(
+            "kubelet_pod_start_sli_duration_seconds", "histogram",
+            "Duration in seconds to start a pod, excluding time to pull images and run init containers, measured from pod creation timestamp to when all its containers are reported as started and observed via watch"
+        )
         text += state.sliStarts.text("kubelet_pod_start_sli_duration_seconds", labels: "")
         return text
     }

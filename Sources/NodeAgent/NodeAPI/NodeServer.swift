@@ -36,7 +36,9 @@ final class NodeServer: HTTPHandler {
         switch (parts.first ?? "", parts.count) {
         case ("healthz", 1):
             let isHealthy = isHealthy()
-            respond(response, status: isHealthy ? 200 : 500, type: "text/plain; charset=utf-8", Array((isHealthy ? "ok" : "not healthy").utf8))
+            respond(
+                response, status: isHealthy ? 200 : 500, type: "text/plain; charset=utf-8",
+                Array((isHealthy ? "ok" : "not healthy").utf8))
         case ("pods", 1), ("runningpods", 1): respond(response, podList())
         case ("metrics", 1):
             respond(response, status: 200, type: "text/plain; version=0.0.4; charset=utf-8", Array(metrics().utf8))
@@ -81,17 +83,22 @@ final class NodeServer: HTTPHandler {
     // MARK: logs
 
     private func logs(
-        namespace: String, pod name: String, container: String, _ request: HTTPServerRequest, _ response: any HTTPResponder
+        namespace: String, pod name: String, container: String, _ request: HTTPServerRequest,
+        _ response: any HTTPResponder
     ) {
         do throws(StatusError) {
             let options = try LogOptions(query: request.query)
             let worker = workers.worker(namespace: namespace, name: name)
-            guard let worker else { throw StatusError(code: 404, reason: "NotFound", message: "pod \"\(name)\" not found") }
+            guard let worker else {
+                throw StatusError(code: 404, reason: "NotFound", message: "pod \"\(name)\" not found")
+            }
             let snapshot = worker.snapshot
             let run = try ContainerLogs.run(of: container, in: snapshot, previous: options.previous)
             LogStream(
                 path: context.paths.log(snapshot.pod, container, attempt: run.attempt), options: options,
-                isRunning: { worker.snapshot.state.run(of: container).map { $0.id == run.id && $0.isRunning } ?? false },
+                isRunning: {
+                    worker.snapshot.state.run(of: container).map { $0.id == run.id && $0.isRunning } ?? false
+                },
                 inotify: inotify, worker: worker, log: log
             ).answer(response)
         } catch {
@@ -103,7 +110,8 @@ final class NodeServer: HTTPHandler {
 /// Which run's log is meant.
 enum ContainerLogs {
     /// Throws in the kubelet's words (`validateContainerLogStatus`).
-    static func run(of container: String, in snapshot: PodSnapshot, previous: Bool) throws(StatusError) -> ContainerRun {
+    static func run(of container: String, in snapshot: PodSnapshot, previous: Bool) throws(StatusError) -> ContainerRun
+    {
         let pod = snapshot.pod
         guard pod.container(container) != nil else {
             throw StatusError(
@@ -114,7 +122,9 @@ enum ContainerLogs {
             .first { $0["name"].string == container }.map(ContainerStatus.init)
         // What the status calls the last one: a container that waits to be started again has it in `lastState`.
         let isWaiting = status?.state["waiting"].isObject ?? true
-        let shown = previous ? (isWaiting && known.current != nil ? known.current : known.previous) : known.current ?? known.previous
+        let shown =
+            previous
+            ? (isWaiting && known.current != nil ? known.current : known.previous) : known.current ?? known.previous
         guard let shown else {
             if previous {
                 throw .badRequest("previous terminated container \"\(container)\" in pod \"\(pod.name)\" not found")

@@ -45,7 +45,8 @@ struct StatsSummary: Sendable {
     }
     private static func memory(_ reading: UsageReading, _ time: JSON) -> JSON {
         [
-            "time": time, "usageBytes": number(reading.memoryUsageBytes), "workingSetBytes": number(reading.workingSetBytes),
+            "time": time, "usageBytes": number(reading.memoryUsageBytes),
+            "workingSetBytes": number(reading.workingSetBytes),
             "rssBytes": number(reading.rssBytes),
         ]
     }

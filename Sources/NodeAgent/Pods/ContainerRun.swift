@@ -139,7 +139,8 @@ extension ContainerRun {
     /// never ran.
     init?(status: ContainerStatus, image: String, isPrevious: Bool = false, now: Timestamp) {
         let state = isPrevious ? status.json["lastState"] : status.state
-        let terminated = state["terminated"].isObject ? state["terminated"] : isPrevious ? .null : status.lastTerminated ?? .null
+        let terminated =
+            state["terminated"].isObject ? state["terminated"] : isPrevious ? .null : status.lastTerminated ?? .null
         let running = isPrevious ? .null : status.state["running"]
         guard terminated.isObject || running.isObject else { return nil }
         let containerID = terminated["containerID"].string.nonEmpty ?? status.containerID

@@ -14,25 +14,27 @@ struct ContainerStarter: Sendable {
     /// ones not for one that has not been heard.
     let waitsForServices: Bool
 
-    func start() async -> Result<ContainerInfo, StartProblem> {
+    /// - Returns: what came of it, and when the runtime was asked, if it was.
+    func start() async -> (Result<ContainerInfo, StartProblem>, asked: ContinuousClock.Instant?) {
         let spec: ContainerSpec
         do {
             spec = try await makeSpec()
         } catch {
-            return .failure(.config("\(error)"))
+            return (.failure(.config("\(error)")), nil)
         }
         do throws(KernelError) {
             try context.logs.prepare(pod, container.name, attempt: run.attempt, id: run.id)
         } catch {
-            return .failure(.create("\(error)"))
+            return (.failure(.create("\(error)")), nil)
         }
+        let asked = ContinuousClock.now
         do throws(RuntimeError) {
-            return .success(try await context.runtime.startContainer(podUID: pod.uid, spec))
+            return (.success(try await context.runtime.startContainer(podUID: pod.uid, spec)), asked)
         } catch {
             switch error.reason {
-            case .cannotStart: return .failure(.start(error.description))
-            case .sandboxDead, .notFound: return .failure(.sandboxGone)
-            case .invalidSpec, .noAddressLeft, .system: return .failure(.create(error.description))
+            case .cannotStart: return (.failure(.start(error.description)), asked)
+            case .sandboxDead, .notFound: return (.failure(.sandboxGone), asked)
+            case .invalidSpec, .noAddressLeft, .system: return (.failure(.create(error.description)), asked)
             }
         }
     }

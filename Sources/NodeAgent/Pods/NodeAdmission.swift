@@ -64,7 +64,9 @@ struct NodeAdmission {
     private func outOf(_ name: String, requested: Int64, used: Int64, capacity: Int64) -> Rejection {
         Rejection(
             reason: "OutOf\(name)",
-            message: "Node didn't have enough resource: \(name), requested: \(requested), used: \(used), capacity: \(capacity)")
+            message:
+                "Node didn't have enough resource: \(name), requested: \(requested), used: \(used), capacity: \(capacity)"
+        )
     }
 
     private func checkPorts(_ pod: Pod, _ others: [PodDemand]) -> Rejection? {

@@ -10,7 +10,8 @@ struct PodFolder: Sendable {
     /// What does not need the pod's address.
     func prepare() async -> Result<Void, RuntimeError> {
         do {
-            try FileTree.makeFolders(context.paths.pod(pod.uid), mode: 0o750)
+            try FileTree.makeFolders(context.paths.memoryVolumes(pod.uid), mode: 0o755)
+            try FileTree.makeFolders(context.paths.podLogs(pod))
             try HostFiles.writeAtomically(
                 Array((hostname + "\n").utf8), to: context.paths.hostname(pod.uid), mode: 0o644, isDurable: false)
             // Without one the node has no resolver, and neither have its pods.

@@ -31,7 +31,8 @@ struct PodHistory: Sendable, Equatable {
         ]
         for name in containers.keys.sorted() {
             json["containers"][name] = [
-                "current": containers[name]?.current?.json ?? .null, "previous": containers[name]?.previous?.json ?? .null,
+                "current": containers[name]?.current?.json ?? .null,
+                "previous": containers[name]?.previous?.json ?? .null,
             ]
         }
         return json

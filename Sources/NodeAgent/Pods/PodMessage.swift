@@ -22,12 +22,15 @@ enum PodMessage: Sendable {
     case halt
 
     // Answers.
-    case sandboxCreated(Result<SandboxInfo, RuntimeError>)
+    /// With when the runtime was asked, and when it had answered.
+    case sandboxCreated(
+        Result<SandboxInfo, RuntimeError>, asked: ContinuousClock.Instant, answered: ContinuousClock.Instant)
     case sandboxRemoved(Result<Void, RuntimeError>)
     case volumesPrepared(Result<[String: PreparedVolume], VolumeError>)
     case volumesRemoved
     case imageFound(String, Result<FoundImage, ImageProblem>)
-    case started(String, ContainerRun, Result<ContainerInfo, StartProblem>)
+    /// With when the runtime was asked, if it was.
+    case started(String, ContainerRun, Result<ContainerInfo, StartProblem>, asked: ContinuousClock.Instant?)
     case stopped(String, id: String, Result<ExitRecord, RuntimeError>)
     /// A stop that failed may be tried again.
     case stopExpired(String, id: String)

@@ -157,7 +157,9 @@ private struct PlanMaker {
                 restarts = true
             } else if isInit {
                 // A new sandbox is initialized anew.
-                restarts = !isOfThisSandbox && pod.restartPolicy != "Never" || end.exitCode != 0 && pod.restartPolicy != "Never"
+                restarts =
+                    !isOfThisSandbox && pod.restartPolicy != "Never"
+                    || end.exitCode != 0 && pod.restartPolicy != "Never"
             } else {
                 restarts =
                     isChanged
@@ -169,7 +171,8 @@ private struct PlanMaker {
             {
                 plan.waiting[name] = PodState.Waiting(
                     reason: "CrashLoopBackOff",
-                    message: "back-off \(pause.total.goDescription) restarting failed container=\(name) pod=\(pod.fullName)")
+                    message:
+                        "back-off \(pause.total.goDescription) restarting failed container=\(name) pod=\(pod.fullName)")
                 wake(at: input.now + pause.left)
                 return .blocked(until: input.now + pause.left)
             }

@@ -19,10 +19,13 @@ extension PodState {
             }
             var container = containers[name] ?? ContainerState()
             // A start that failed after the last one that the runtime knows.
-            if let failed = container.current, failed.attempt > (runs.first?.attempt ?? -1) { runs.insert(failed, at: 0) }
+            if let failed = container.current, failed.attempt > (runs.first?.attempt ?? -1) {
+                runs.insert(failed, at: 0)
+            }
             guard let current = runs.first else { continue }
             container.current = current
-            container.previous = runs.dropFirst().first ?? container.previous.flatMap { $0.attempt < current.attempt ? $0 : nil }
+            container.previous =
+                runs.dropFirst().first ?? container.previous.flatMap { $0.attempt < current.attempt ? $0 : nil }
             container.endedAt = current.end.map { now - max(.zero, time - $0.finishedAt) }
             containers[name] = container
         }

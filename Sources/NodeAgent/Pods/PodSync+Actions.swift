@@ -26,29 +26,31 @@ extension PodSync {
         let (context, mailbox, pod) = (context, mailbox, pod)
         Task {
             let files = PodFolder(context: context, pod: pod, hostname: spec.hostname)
-            do throws(RuntimeError) {
-                // Beside the sandbox: none of it needs the address.
-                async let isPrepared: Result<Void, RuntimeError> = files.prepare()
-                let info: SandboxInfo
-                do throws(RuntimeError) {
-                    info = try await context.runtime.createSandbox(spec)
-                } catch {
-                    _ = await isPrepared
-                    throw error
-                }
+            // Beside the sandbox: none of it needs the address.
+            async let isPrepared = files.prepare()
+            let asked = ContinuousClock.now
+            let made = await Self.result { () throws(RuntimeError) in try await context.runtime.createSandbox(spec) }
+            let answered = ContinuousClock.now
+            var result = made
+            if case .success(let info) = made {
+                let addresses = pod.hostNetwork ? context.node.hostIPs : info.address.map { [$0] } ?? []
                 do throws(RuntimeError) {
                     try await isPrepared.get()
-                    try files.writeHosts(podIPs: pod.hostNetwork ? context.node.hostIPs : info.address.map { [$0] } ?? [])
+                    try files.writeHosts(podIPs: addresses)
                 } catch {
                     // Half a pod is none; the first failure counts.
                     try? await context.runtime.removeSandbox(podUID: pod.uid)
-                    throw error
+                    result = .failure(error)
                 }
-                mailbox.send(.sandboxCreated(.success(info)))
-            } catch {
-                mailbox.send(.sandboxCreated(.failure(error)))
             }
+            mailbox.send(.sandboxCreated(result, asked: asked, answered: answered))
         }
+    }
+
+    private static func result<Value: Sendable>(
+        _ body: () async throws(RuntimeError) -> Value
+    ) async -> Result<Value, RuntimeError> {
+        do throws(RuntimeError) { return .success(try await body()) } catch { return .failure(error) }
     }
 
     private mutating func removeSandbox() {
@@ -142,7 +144,8 @@ extension PodSync {
     }
 
     private mutating func start(_ name: String, now: Instant) {
-        guard let container = pod.container(name), var known = state.containers[name], case .found(let image) = known.image,
+        guard let container = pod.container(name), var known = state.containers[name],
+            case .found(let image) = known.image,
             case .ready(let volumes) = state.volumes
         else { return }
         let run = ContainerRun(
@@ -160,7 +163,10 @@ extension PodSync {
             context: context, pod: pod, container: container, image: image, run: run, volumes: volumes,
             podIPs: state.podIPs, waitsForServices: !pod.isStatic && reporter.hasSeenAPI)
         let mailbox = mailbox
-        Task { mailbox.send(.started(name, run, await starter.start())) }
+        Task {
+            let (result, asked) = await starter.start()
+            mailbox.send(.started(name, run, result, asked: asked))
+        }
     }
 
     private mutating func stop(_ name: String, graceSeconds: Int, _ why: PodPlan.StopReason, now: Instant) {

@@ -24,17 +24,25 @@ extension PodSync {
             state.volumesProblem?.retryAt = now
             retryProblems { $0.reason == "CreateContainerConfigError" }
         case .imagesChanged:
-            retryProblems { ["ErrImageNeverPull", "ErrImagePull", "ErrImageInspect", "ImageInspectError"].contains($0.reason) }
+            retryProblems {
+                ["ErrImageNeverPull", "ErrImagePull", "ErrImageInspect", "ImageInspectError"].contains($0.reason)
+            }
         case .wake: timerFired(now: now)
         case .halt: isDone = true
-        case .sandboxCreated(let result): sandboxCreated(result, now: now)
+        case .sandboxCreated(let result, let asked, let answered):
+            timings.reach(\.sandboxAsked, at: asked)
+            timings.reach(\.sandboxMade, at: answered)
+            sandboxCreated(result, now: now)
         case .sandboxRemoved(let result): sandboxRemoved(result, now: now)
         case .volumesPrepared(let result): volumesPrepared(result, now: now)
         case .volumesRemoved: state.volumes = .none
         case .imageFound(let name, let result): imageFound(name, result, now: now)
-        case .started(let name, let run, let result): started(name, run, result, now: now)
+        case .started(let name, let run, let result, let asked):
+            if let asked { timings.reach(\.startAsked, at: asked) }
+            started(name, run, result, now: now)
         case .stopped(let name, let id, let result): stopped(name, id, result, now: now)
-        case .stopExpired(let name, let id): if state.containers[name]?.stop?.id == id { state.containers[name]?.stop = nil }
+        case .stopExpired(let name, let id):
+            if state.containers[name]?.stop?.id == id { state.containers[name]?.stop = nil }
         case .cleanedUp(let result):
             state.isCleaningUp = false
             state.isCleanedUp = true
@@ -82,7 +90,8 @@ extension PodSync {
         case .failure(let error):
             // Half of one is removed before another is made.
             state.sandbox = error.cleanUpFailures.isEmpty ? .none : .dead
-            state.sandboxProblem = PodState.Problem(reason: "", message: "\(error)", retryAt: now + sandboxFailures.next())
+            state.sandboxProblem = PodState.Problem(
+                reason: "", message: "\(error)", retryAt: now + sandboxFailures.next())
             events.warning("FailedCreatePodSandBox", "Failed to create pod sandbox: \(error)")
             log.warning("cannot create sandbox", metadata: ["err": "\(error)"])
         }
@@ -116,7 +125,8 @@ extension PodSync {
             }
         case .failure(let error):
             state.sandbox = .dead
-            state.sandboxProblem = PodState.Problem(reason: "", message: "\(error)", retryAt: now + sandboxFailures.next())
+            state.sandboxProblem = PodState.Problem(
+                reason: "", message: "\(error)", retryAt: now + sandboxFailures.next())
             log.warning("cannot remove sandbox", metadata: ["err": "\(error)"])
         }
     }
@@ -135,7 +145,8 @@ extension PodSync {
             state.volumes = .none
             // It was called off.
             guard state.leaving == nil else { return }
-            state.volumesProblem = PodState.Problem(reason: "", message: "\(error)", retryAt: now + volumeFailures.next())
+            state.volumesProblem = PodState.Problem(
+                reason: "", message: "\(error)", retryAt: now + volumeFailures.next())
             events.warning("FailedMount", "\(error)")
         }
     }
@@ -165,9 +176,12 @@ extension PodSync {
                 known.afterwardsAt = now + .seconds(1)
             }
             container.problem = known
-            if problem.reason == "ErrImagePull" { events.normal("Pulling", "Pulling image \"\(image)\"", container: name) }
+            if problem.reason == "ErrImagePull" {
+                events.normal("Pulling", "Pulling image \"\(image)\"", container: name)
+            }
             events.warning(
-                problem.reason == "ErrImageNeverPull" ? "ErrImageNeverPull" : problem.reason == "InvalidImageName" ? "InspectFailed" : "Failed",
+                problem.reason == "ErrImageNeverPull"
+                    ? "ErrImageNeverPull" : problem.reason == "InvalidImageName" ? "InspectFailed" : "Failed",
                 problem.event, container: name)
             events.warning("Failed", "Error: \(problem.reason)", container: name)
             if problem.isRetried {
@@ -285,7 +299,9 @@ extension PodSync {
         state.containers[name]?.endedAt = now - max(.zero, Timestamp.now() - end.finishedAt)
     }
 
-    private mutating func stopped(_ name: String, _ id: String, _ result: Result<ExitRecord, RuntimeError>, now: Instant) {
+    private mutating func stopped(
+        _ name: String, _ id: String, _ result: Result<ExitRecord, RuntimeError>, now: Instant
+    ) {
         switch result {
         case .success(let record): exited(id, record, now: now)
         case .failure(let error):
@@ -294,7 +310,9 @@ extension PodSync {
                 if let run = state.containers[name]?.current, run.id == id, run.isRunning {
                     exited(
                         id,
-                        ExitRecord(exitCode: 137, signal: 9, startedAt: run.startedAt ?? .now(), finishedAt: .now(), isLost: true),
+                        ExitRecord(
+                            exitCode: 137, signal: 9, startedAt: run.startedAt ?? .now(), finishedAt: .now(),
+                            isLost: true),
                         now: now)
                 }
             case .sandboxDead: sandboxDied("\(error)", now: now)

@@ -36,7 +36,9 @@ extension PodSync {
     // MARK: status
 
     /// - Returns: whether the API has all of it.
-    private mutating func sendStatus(_ client: any APIClient, isGone: Bool, now: Instant, wake: (Instant) -> Void) -> Bool {
+    private mutating func sendStatus(_ client: any APIClient, isGone: Bool, now: Instant, wake: (Instant) -> Void)
+        -> Bool
+    {
         guard !reporter.isFrozen, let target = reporter.target(of: pod) else { return true }
         guard !reporter.isSending else { return false }
         let patch = StatusPatch.make(from: reporter.known, to: status, owned: StatusPatch.podMembers)
@@ -141,7 +143,8 @@ extension PodSync {
         let (mailbox, mirror, namespace) = (mailbox, MirrorPod.make(of: pod, node: node), pod.namespace)
         Task {
             do {
-                mailbox.send(.mirrorCreated(.success(Pod(try await client.create(.pods, namespace: namespace, mirror)))))
+                mailbox.send(
+                    .mirrorCreated(.success(Pod(try await client.create(.pods, namespace: namespace, mirror)))))
             } catch {
                 mailbox.send(.mirrorCreated(.failure(ReportError(error))))
             }

@@ -128,7 +128,9 @@ struct PodSync {
 
     private mutating func announceBackOffs() {
         for (name, waiting) in waiting where waiting.reason == "CrashLoopBackOff" {
-            guard let attempt = state.run(of: name)?.attempt, announced.insert("\(name) \(attempt)").inserted else { continue }
+            guard let attempt = state.run(of: name)?.attempt, announced.insert("\(name) \(attempt)").inserted else {
+                continue
+            }
             events.warning(
                 "BackOff", "Back-off restarting failed container \(name) in pod \(pod.fullName)", container: name)
         }

@@ -48,7 +48,9 @@ final class PodWorkers: Sendable {
         let pod = beginning.pod
         let worker: PodWorker? = state.withLock { state in
             guard !state.isStopped, state.workers[pod.uid] == nil else { return nil }
-            if pod.isStatic, state.workers.values.contains(where: { $0.snapshot.pod.isStatic && $0.snapshot.pod.key == pod.key }) {
+            if pod.isStatic,
+                state.workers.values.contains(where: { $0.snapshot.pod.isStatic && $0.snapshot.pod.key == pod.key })
+            {
                 state.waiting[pod.key] = beginning
                 return nil
             }

@@ -103,7 +103,9 @@ final class ManifestFolder: Sendable {
                 if let other = pods[pod.key], other.uid != pod.uid {
                     log.error(
                         "cannot use manifest",
-                        metadata: ["file": "\(path)/\(name)", "err": "another manifest has a pod of the name \(pod.key)"])
+                        metadata: [
+                            "file": "\(path)/\(name)", "err": "another manifest has a pod of the name \(pod.key)",
+                        ])
                     continue
                 }
                 pods[pod.key] = pod

@@ -74,9 +74,13 @@ enum StaticPod {
         var seen: Set<String> = []
         for container in containers {
             let name = container["name"].stringValue
-            if let error = NameValidation.dns1123Label(name).first { throw ManifestError("container name \"\(name)\": \(error)") }
+            if let error = NameValidation.dns1123Label(name).first {
+                throw ManifestError("container name \"\(name)\": \(error)")
+            }
             guard seen.insert(name).inserted else { throw ManifestError("container name \"\(name)\": Duplicate value") }
-            guard !container["image"].stringValue.isEmpty else { throw ManifestError("container \(name): image: Required value") }
+            guard !container["image"].stringValue.isEmpty else {
+                throw ManifestError("container \(name): image: Required value")
+            }
         }
         var pod = Pod(json)
         pod.json["status"] = ["phase": "Pending", "qosClass": .string(pod.computedQOSClass)]

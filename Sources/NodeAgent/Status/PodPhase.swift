@@ -45,9 +45,12 @@ enum PodPhase {
         if hasFailedInit, pod.restartPolicy == "Never" { return "Failed" }
         if hasEnded {
             // Whatever it was: it runs no more.
-            return !pod.containers.isEmpty && stopped == succeeded && stopped == pod.containers.count ? "Succeeded" : "Failed"
+            return !pod.containers.isEmpty && stopped == succeeded && stopped == pod.containers.count
+                ? "Succeeded" : "Failed"
         }
-        if isInitializing || hasFailedInit { return running > 0 && unknown == 0 && waiting == 0 ? "Running" : "Pending" }
+        if isInitializing || hasFailedInit {
+            return running > 0 && unknown == 0 && waiting == 0 ? "Running" : "Pending"
+        }
         if waiting > 0 { return "Pending" }
         if running > 0, unknown == 0 { return "Running" }
         if running == 0, stopped > 0, unknown == 0 {

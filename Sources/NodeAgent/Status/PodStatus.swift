@@ -67,7 +67,9 @@ enum PodStatus {
 
     /// Whether the init containers are through, or were.
     private static func isInitialized(_ pod: Pod, _ state: PodState) -> Bool {
-        if pod.containers.contains(where: { state.run(of: $0.name)?.sandboxNumber == state.sandboxNumber }) { return true }
+        if pod.containers.contains(where: { state.run(of: $0.name)?.sandboxNumber == state.sandboxNumber }) {
+            return true
+        }
         return pod.initContainers.allSatisfy { container in
             guard let run = state.run(of: container.name) else { return false }
             return container.isSidecar ? run.isRunning : run.end?.exitCode == 0
@@ -116,7 +118,8 @@ enum PodStatus {
                 ]
             } else {
                 let isMain = !input.pod.isInitContainer(container.name)
-                let initial = !input.pod.initContainers.isEmpty && (isMain ? !isInitialized : true)
+                let initial =
+                    !input.pod.initContainers.isEmpty && (isMain ? !isInitialized : true)
                     ? "PodInitializing" : "ContainerCreating"
                 state = json(input.waiting[container.name] ?? PodState.Waiting(reason: initial))
             }

@@ -54,7 +54,8 @@ struct AtomicWriter {
         let parts = path.split(separator: "/", omittingEmptySubsequences: false)
         let isGood =
             !path.isEmpty && !path.hasPrefix("/") && path.utf8.count < 4096 && !path.hasPrefix("..")
-            && !path.utf8.contains(0) && parts.allSatisfy { !$0.isEmpty && $0 != "." && $0 != ".." && $0.utf8.count < 256 }
+            && !path.utf8.contains(0)
+            && parts.allSatisfy { !$0.isEmpty && $0 != "." && $0 != ".." && $0.utf8.count < 256 }
         guard isGood else { throw KernelError("write a file named", "\"\(path)\"", code: EINVAL) }
     }
 

@@ -70,7 +70,9 @@ final class ReferencedObjects: Sendable {
             fieldSelector: "metadata.name=\(reference.name)", log: log)
         informer.onEvent { [weak self] event in
             // What was there from the beginning is no change to anybody.
-            if case .updated(let old, let new) = event, old["data"] == new["data"], old["binaryData"] == new["binaryData"] {
+            if case .updated(let old, let new) = event, old["data"] == new["data"],
+                old["binaryData"] == new["binaryData"]
+            {
                 return
             }
             self?.changed(reference)
@@ -94,7 +96,8 @@ final class ReferencedObjects: Sendable {
             throw APIConnectionError("\(reference.resource) \"\(reference.name)\" is not followed for this pod")
         }
         guard await informer.waitForSync(atMost: Self.patience) else {
-            throw APIConnectionError("timed out waiting for \(reference.resource) \"\(reference.name)\" from the API server")
+            throw APIConnectionError(
+                "timed out waiting for \(reference.resource) \"\(reference.name)\" from the API server")
         }
         return informer.get("\(reference.namespace)/\(reference.name)")
     }

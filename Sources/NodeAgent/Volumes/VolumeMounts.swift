@@ -13,7 +13,8 @@ struct VolumeMounts {
         for mount in container.volumeMounts {
             let name = mount["name"].stringValue
             guard let volume = volumes[name] else {
-                throw ContainerConfigError("cannot find volume \"\(name)\" to mount into container \"\(container.name)\"")
+                throw ContainerConfigError(
+                    "cannot find volume \"\(name)\" to mount into container \"\(container.name)\"")
             }
             let subPath = try subPath(of: mount, variables)
             let source: MountSource

@@ -52,7 +52,9 @@ struct VolumeSetup: Sendable {
                 try FileTree.makeFolders(path)
                 if let group, lchown(path, uid_t.max, group) != 0 { throw KernelError("give a group to", path) }
                 // Everybody in the pod may write, whoever they run as.
-                guard chmod(path, group == nil ? 0o777 : 0o2777) == 0 else { throw KernelError("set the mode of", path) }
+                guard chmod(path, group == nil ? 0o777 : 0o2777) == 0 else {
+                    throw KernelError("set the mode of", path)
+                }
             } catch {
                 throw VolumeError(volume: name, cause: "\(error)")
             }
@@ -74,13 +76,15 @@ struct VolumeSetup: Sendable {
         // Only configMaps are nobody's secret.
         let path =
             volume.sourceType == "configMap"
-            ? paths.volume(pod.uid, plugin: plugin, name: name) : paths.memoryVolume(pod.uid, plugin: plugin, name: name)
+            ? paths.volume(pod.uid, plugin: plugin, name: name)
+            : paths.memoryVolume(pod.uid, plugin: plugin, name: name)
         let prepared = PreparedVolume(source: .path(path), isReadOnly: true)
         var known: [ObjectReference: JSON?] = [:]
         for reference in references(of: volume) {
             do throws(APIConnectionError) {
                 guard let objects else {
-                    throw APIConnectionError("this node has no API server to get \(reference.resource) \"\(reference.name)\" from")
+                    throw APIConnectionError(
+                        "this node has no API server to get \(reference.resource) \"\(reference.name)\" from")
                 }
                 known[reference] = .some(try await objects.get(reference))
             } catch {

@@ -6,7 +6,9 @@ import Testing
 /// The environment of a container.
 @Suite struct ContainerEnvironmentTests {
     private func build(_ container: String, services: [String: String] = [:]) throws -> [String: String] {
-        let pod = try Sample.pod("{serviceAccountName: robot, containers: [{name: main, image: demo, \(container)}]}", metadata: "labels: {app: web}")
+        let pod = try Sample.pod(
+            "{serviceAccountName: robot, containers: [{name: main, image: demo, \(container)}]}",
+            metadata: "labels: {app: web}")
         let objects: [String: JSON] = [
             "configmaps/conf": ["metadata": ["name": "conf"], "data": ["color": "blue", "size": "big"]],
             "secrets/sec": ["metadata": ["name": "sec"], "data": ["password": "aHVudGVyMg==", "bad": "%"]],
@@ -21,13 +23,17 @@ import Testing
     }
 
     @Test func earlierVariablesAreExpanded() throws {
-        let env = try build("env: [{name: A, value: one}, {name: B, value: '$(A)-$$(A)-$(NOPE)-$'}, {name: C, value: '$(LATER)'}, {name: LATER, value: x}]")
+        let env = try build(
+            "env: [{name: A, value: one}, {name: B, value: '$(A)-$$(A)-$(NOPE)-$'}, {name: C, value: '$(LATER)'}, {name: LATER, value: x}]"
+        )
         #expect(env["B"] == "one-$(A)-$(NOPE)-$")
         #expect(env["C"] == "$(LATER)")
     }
 
     @Test func servicesCanBeNamedAndAreOverridden() throws {
-        let env = try build("env: [{name: URL, value: 'http://$(DB_SERVICE_HOST)'}, {name: DB_SERVICE_PORT, value: mine}]", services: ["DB_SERVICE_HOST": "10.96.0.9", "DB_SERVICE_PORT": "5432"])
+        let env = try build(
+            "env: [{name: URL, value: 'http://$(DB_SERVICE_HOST)'}, {name: DB_SERVICE_PORT, value: mine}]",
+            services: ["DB_SERVICE_HOST": "10.96.0.9", "DB_SERVICE_PORT": "5432"])
         #expect(env["URL"] == "http://10.96.0.9")
         #expect(env["DB_SERVICE_PORT"] == "mine")
         #expect(env["DB_SERVICE_HOST"] == "10.96.0.9")
@@ -35,7 +41,8 @@ import Testing
 
     @Test func wholeObjectsAndSingleKeys() throws {
         let env = try build(
-            "envFrom: [{prefix: P_, configMapRef: {name: conf}}], env: [{name: PASSWORD, valueFrom: {secretKeyRef: {name: sec, key: password}}}]")
+            "envFrom: [{prefix: P_, configMapRef: {name: conf}}], env: [{name: PASSWORD, valueFrom: {secretKeyRef: {name: sec, key: password}}}]"
+        )
         #expect(env["P_color"] == "blue" && env["P_size"] == "big")
         #expect(env["PASSWORD"] == "hunter2")
     }
@@ -55,15 +62,22 @@ import Testing
     ])
     func resources(resource: String, divisor: String, value: String) throws {
         let env = try build(
-            "resources: {limits: {cpu: 500m}, requests: {cpu: 250m, memory: 0}}, env: [{name: X, valueFrom: {resourceFieldRef: {resource: \(resource), divisor: \(divisor)}}}]")
+            "resources: {limits: {cpu: 500m}, requests: {cpu: 250m, memory: 0}}, env: [{name: X, valueFrom: {resourceFieldRef: {resource: \(resource), divisor: \(divisor)}}}]"
+        )
         #expect(env["X"] == value)
     }
 
     @Test(arguments: [
         ("envFrom: [{configMapRef: {name: none}}]", "configmap \"none\" not found"),
         ("env: [{name: X, valueFrom: {secretKeyRef: {name: none, key: k}}}]", "secret \"none\" not found"),
-        ("env: [{name: X, valueFrom: {configMapKeyRef: {name: conf, key: nope}}}]", "couldn't find key nope in ConfigMap default/conf"),
-        ("env: [{name: X, valueFrom: {secretKeyRef: {name: sec, key: bad}}}]", "secret \"sec\": key bad is not valid base64"),
+        (
+            "env: [{name: X, valueFrom: {configMapKeyRef: {name: conf, key: nope}}}]",
+            "couldn't find key nope in ConfigMap default/conf"
+        ),
+        (
+            "env: [{name: X, valueFrom: {secretKeyRef: {name: sec, key: bad}}}]",
+            "secret \"sec\": key bad is not valid base64"
+        ),
         ("env: [{name: X, valueFrom: {fieldRef: {fieldPath: spec.nope}}}]", "unsupported fieldPath: spec.nope"),
     ])
     func whatIsMissingIsNamed(container: String, message: String) {
@@ -72,12 +86,14 @@ import Testing
 
     @Test func whatIsOptionalMayBeMissing() throws {
         let env = try build(
-            "envFrom: [{configMapRef: {name: none, optional: true}}], env: [{name: X, valueFrom: {secretKeyRef: {name: sec, key: nope, optional: true}}}]")
+            "envFrom: [{configMapRef: {name: none, optional: true}}], env: [{name: X, valueFrom: {secretKeyRef: {name: sec, key: nope, optional: true}}}]"
+        )
         #expect(env.isEmpty)
     }
 
     @Test func theContainersVariablesStandOverTheImages() {
-        let merged = ContainerEnvironment.merge(image: ["PATH=/bin", "A=image"], container: [("A", "pod"), ("B", "b=c")])
+        let merged = ContainerEnvironment.merge(
+            image: ["PATH=/bin", "A=image"], container: [("A", "pod"), ("B", "b=c")])
         #expect(merged == ["PATH=/bin", "A=pod", "B=b=c"])
     }
 

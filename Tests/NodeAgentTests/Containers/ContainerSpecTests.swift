@@ -22,13 +22,17 @@ import Testing
             mounts: [], memoryCapacity: 1 << 30, seccompProfiles: "/seccomp", variables: variables
         ).make()
     }
-    private static let image = #"{"Entrypoint":["/entry"],"Cmd":["default"],"WorkingDir":"/srv","User":"web","Env":["A=image","PATH=/bin"],"StopSignal":"SIGQUIT"}"#
+    private static let image =
+        #"{"Entrypoint":["/entry"],"Cmd":["default"],"WorkingDir":"/srv","User":"web","Env":["A=image","PATH=/bin"],"StopSignal":"SIGQUIT"}"#
 
     @Test func commandsAndArgumentsStandForTheImages() throws {
         #expect(try spec("ports: []", image: Self.image).args == ["/entry", "default"])
         #expect(try spec("args: [x]", image: Self.image).args == ["/entry", "x"])
         #expect(try spec("command: [run]", image: Self.image).args == ["run"])
-        #expect(try spec("command: [run], args: ['$(A)', '$$(A)'], env: [{name: A, value: b}]").args == ["run", "b", "$(A)"])
+        #expect(
+            try spec("command: [run], args: ['$(A)', '$$(A)'], env: [{name: A, value: b}]").args == [
+                "run", "b", "$(A)",
+            ])
     }
 
     @Test func theImageFillsWhatTheSpecLeavesOut() throws {
@@ -51,7 +55,9 @@ import Testing
     @Test func rights() throws {
         #expect(try spec("ports: []").allowPrivilegeEscalation)
         #expect(try !spec("securityContext: {allowPrivilegeEscalation: false}").allowPrivilegeEscalation)
-        #expect(try spec("securityContext: {allowPrivilegeEscalation: false, capabilities: {add: [SYS_ADMIN]}}").allowPrivilegeEscalation)
+        #expect(
+            try spec("securityContext: {allowPrivilegeEscalation: false, capabilities: {add: [SYS_ADMIN]}}")
+                .allowPrivilegeEscalation)
         #expect(try spec("securityContext: {readOnlyRootFilesystem: true}").readOnlyRootFilesystem)
         let privileged = try spec("securityContext: {privileged: true, seccompProfile: {type: RuntimeDefault}}")
         #expect(privileged.privileged && privileged.seccomp == .unconfined)
@@ -79,6 +85,8 @@ import Testing
         #expect(spec.annotation["pod"].name == "web")
         #expect(spec.annotation["pod"]["metadata"]["managedFields"].isNull)
         #expect(spec.annotation["sandboxNumber"] == 3)
-        #expect(SandboxSpecMaker.make(pod: try Sample.plainPod(), nodeHostname: "machine", startTime: Sample.now, number: 0).hostname == "web")
+        #expect(
+            SandboxSpecMaker.make(pod: try Sample.plainPod(), nodeHostname: "machine", startTime: Sample.now, number: 0)
+                .hostname == "web")
     }
 }

@@ -10,7 +10,8 @@ import Testing
         group: Array("root:x:0:\nweb:x:102:\nextra:x:103:web,other\n".utf8))
 
     private func resolve(_ image: String, container: String = "{}", pod: String = "{}") throws -> ContainerUser {
-        let sample = try Sample.pod("{securityContext: \(pod), containers: [{name: main, image: demo, securityContext: \(container)}]}")
+        let sample = try Sample.pod(
+            "{securityContext: \(pod), containers: [{name: main, image: demo, securityContext: \(container)}]}")
         return try ContainerUser.resolve(
             pod: sample, container: sample.containers[0], imageUser: image, accounts: Self.accounts)
     }
@@ -25,7 +26,9 @@ import Testing
 
     @Test func ofTheContainerOverThePodOverTheImage() throws {
         #expect(try resolve("web", pod: "{runAsUser: 7}").uid == 7)
-        #expect(try resolve("web", container: "{runAsUser: 8}", pod: "{runAsUser: 7, runAsGroup: 9}") == ContainerUser(uid: 8, gid: 9))
+        #expect(
+            try resolve("web", container: "{runAsUser: 8}", pod: "{runAsUser: 7, runAsGroup: 9}")
+                == ContainerUser(uid: 8, gid: 9))
         // A user that the spec names has the image's groups where it is known there.
         #expect(try resolve("", container: "{runAsUser: 101}").gid == 102)
         #expect(try resolve("web:extra", container: "{runAsUser: 7}").gid == 0)
@@ -77,14 +80,17 @@ import Testing
         let set = try capabilities("capabilities: {add: [NET_ADMIN, cap_sys_time], drop: [MKNOD]}")
         #expect(set.contains("CAP_NET_ADMIN") && set.contains("CAP_SYS_TIME") && !set.contains("CAP_MKNOD"))
         #expect(try capabilities("capabilities: {add: [CHOWN], drop: [ALL]}") == ["CAP_CHOWN"])
-        #expect(try capabilities("capabilities: {add: [ALL], drop: [SYS_ADMIN]}").count == ContainerCapabilities.all.count - 1)
+        #expect(
+            try capabilities("capabilities: {add: [ALL], drop: [SYS_ADMIN]}").count == ContainerCapabilities.all.count
+                - 1)
         #expect(try capabilities("privileged: true") == ContainerCapabilities.all)
         #expect(throws: ContainerConfigError.self) { try capabilities("capabilities: {add: [NOPE]}") }
     }
 
     @Test func whichContainerDiesFirstWhenMemoryRunsOut() throws {
         func score(_ resources: String, metadata: String = "", priority: String = "") throws -> Int {
-            let pod = try Sample.pod("{\(priority)containers: [{name: main, image: demo, resources: \(resources)}]}", metadata: metadata)
+            let pod = try Sample.pod(
+                "{\(priority)containers: [{name: main, image: demo, resources: \(resources)}]}", metadata: metadata)
             return PodResources.oomScore(pod: pod, container: pod.containers[0], memoryCapacity: 1000 << 20)
         }
         #expect(try score("{}") == 1000)
@@ -98,7 +104,8 @@ import Testing
 
     @Test func amountsOfContainersAndPods() throws {
         let pod = try Sample.pod(
-            "{containers: [{name: a, image: demo, resources: {limits: {cpu: 1, memory: 64Mi}, requests: {cpu: 100m}}}, {name: b, image: demo, resources: {limits: {memory: 32Mi}}}]}")
+            "{containers: [{name: a, image: demo, resources: {limits: {cpu: 1, memory: 64Mi}, requests: {cpu: 100m}}}, {name: b, image: demo, resources: {limits: {memory: 32Mi}}}]}"
+        )
         #expect(
             PodResources.limits(of: pod.containers[0])
                 == ResourceLimits(cpuRequestMilli: 100, cpuLimitMilli: 1000, memoryLimitBytes: 64 << 20))

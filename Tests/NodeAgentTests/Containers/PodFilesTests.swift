@@ -8,7 +8,8 @@ import Testing
     private func hosts(_ spec: String, ips: [String] = ["10.0.0.5"], node: String? = nil) throws -> String {
         let pod = try Sample.pod("{\(spec), containers: [{name: main, image: demo}]}")
         return String(
-            decoding: PodFiles.hosts(pod: pod, podIPs: ips, clusterDomain: "cluster.local", nodeHosts: node.map { Array($0.utf8) }),
+            decoding: PodFiles.hosts(
+                pod: pod, podIPs: ips, clusterDomain: "cluster.local", nodeHosts: node.map { Array($0.utf8) }),
             as: UTF8.self)
     }
 
@@ -24,7 +25,9 @@ import Testing
     }
 
     @Test func onTheNodesNetworkTheNodesFileCounts() throws {
-        #expect(try hosts("hostNetwork: true", node: "1.1.1.1 x\n") == "# Kubernetes-managed hosts file (host network).\n1.1.1.1 x\n")
+        #expect(
+            try hosts("hostNetwork: true", node: "1.1.1.1 x\n")
+                == "# Kubernetes-managed hosts file (host network).\n1.1.1.1 x\n")
     }
 
     private func resolver(_ spec: String, dns: [String] = ["10.96.0.10"]) throws -> PodFiles.Resolver {
@@ -40,7 +43,8 @@ import Testing
         #expect(resolver.options == ["ndots:5"])
         #expect(
             String(decoding: resolver.bytes, as: UTF8.self)
-                == "search default.svc.cluster.local svc.cluster.local cluster.local corp\nnameserver 10.96.0.10\noptions ndots:5\n")
+                == "search default.svc.cluster.local svc.cluster.local cluster.local corp\nnameserver 10.96.0.10\noptions ndots:5\n"
+        )
     }
 
     @Test(arguments: ["dnsPolicy: Default", "dnsPolicy: ClusterFirst, hostNetwork: true"])
@@ -55,11 +59,16 @@ import Testing
 
     @Test func aPodsOwnSettings() throws {
         let resolver = try resolver(
-            "dnsPolicy: None, dnsConfig: {nameservers: [1.1.1.1], searches: [x], options: [{name: ndots, value: '2'}, {name: rotate}]}")
-        #expect(resolver.nameservers == ["1.1.1.1"] && resolver.searches == ["x"] && resolver.options == ["ndots:2", "rotate"])
+            "dnsPolicy: None, dnsConfig: {nameservers: [1.1.1.1], searches: [x], options: [{name: ndots, value: '2'}, {name: rotate}]}"
+        )
+        #expect(
+            resolver.nameservers == ["1.1.1.1"] && resolver.searches == ["x"]
+                && resolver.options == ["ndots:2", "rotate"])
     }
 
-    @Test(arguments: [("", 15), ("SIGQUIT", 3), ("quit", 3), ("9", 9), ("SIGRTMIN+3", 37), ("RTMAX-1", 63), ("NOPE", 15), ("99", 15)])
+    @Test(arguments: [
+        ("", 15), ("SIGQUIT", 3), ("quit", 3), ("9", 9), ("SIGRTMIN+3", 37), ("RTMAX-1", 63), ("NOPE", 15), ("99", 15),
+    ])
     func stopSignals(text: String, number: Int32) {
         #expect(StopSignal.number(text) == number)
     }

@@ -78,7 +78,10 @@ import Testing
     }
 
     @Test func aNameCanBeGiven() throws {
-        #expect(try importing(ImageArchiveWriter(layers: [Self.plain]).oci(), name: "mine")[0].names == ["docker.io/library/mine:latest"])
+        #expect(
+            try importing(ImageArchiveWriter(layers: [Self.plain]).oci(), name: "mine")[0].names == [
+                "docker.io/library/mine:latest"
+            ])
     }
 
     @Test func aSecondProcessSeesWhatTheFirstImports() throws {
@@ -100,7 +103,8 @@ import Testing
         #expect(!HostFiles.exists("\(image.layers[1])/bin/.wh..wh..opq"))
         guard geteuid() == 0 else { return }
         var info = stat()
-        #expect(lstat("\(image.layers[1])/etc/passwd", &info) == 0 && info.st_mode & S_IFMT == S_IFCHR && info.st_rdev == 0)
+        #expect(
+            lstat("\(image.layers[1])/etc/passwd", &info) == 0 && info.st_mode & S_IFMT == S_IFCHR && info.st_rdev == 0)
     }
 
     // MARK: others
@@ -108,7 +112,9 @@ import Testing
     @Test func anArchiveThatEndsTooSoon() throws {
         let whole = ImageArchiveWriter(layers: [Self.plain]).oci()
         for count in [100, 700, whole.count / 2, whole.count - 3000] {
-            #expect(throws: (any Error).self, "\(count) of \(whole.count)") { try importing(Array(whole.prefix(count))) }
+            #expect(throws: (any Error).self, "\(count) of \(whole.count)") {
+                try importing(Array(whole.prefix(count)))
+            }
         }
         try expectNothingIsLeft()
     }
@@ -158,39 +164,57 @@ import Testing
     private static let evilLayers: [(String, [UInt8])] = [
         ("a name with ..", layer { $0.add("../evil", text: "x") }),
         ("an absolute name", layer { $0.add("/evil", text: "x") }),
-        ("a folder that is a link out", layer {
-            $0.add("out", .link, link: "../../..")
-            $0.add("out/evil", text: "x")
-        }),
-        ("a folder that is an absolute link", layer {
-            $0.add("out", .link, link: "/tmp")
-            $0.add("out/swl-evil", text: "x")
-        }),
-        ("a link out behind a link", layer {
-            $0.add("a/", .folder)
-            $0.add("a/b", .link, link: "..")
-            $0.add("c", .link, link: "a/b/../..")
-            $0.add("c/evil", text: "x")
-        }),
+        (
+            "a folder that is a link out",
+            layer {
+                $0.add("out", .link, link: "../../..")
+                $0.add("out/evil", text: "x")
+            }
+        ),
+        (
+            "a folder that is an absolute link",
+            layer {
+                $0.add("out", .link, link: "/tmp")
+                $0.add("out/swl-evil", text: "x")
+            }
+        ),
+        (
+            "a link out behind a link",
+            layer {
+                $0.add("a/", .folder)
+                $0.add("a/b", .link, link: "..")
+                $0.add("c", .link, link: "a/b/../..")
+                $0.add("c/evil", text: "x")
+            }
+        ),
         ("a hard link with ..", layer { $0.add("evil", .hardLink, link: "../../index.json") }),
         ("a hard link to what another layer has", layer { $0.add("evil", .hardLink, link: "etc/passwd") }),
-        ("a hard link through a link", layer {
-            $0.add("out", .link, link: "../../..")
-            $0.add("evil", .hardLink, link: "out/archive.tar")
-        }),
+        (
+            "a hard link through a link",
+            layer {
+                $0.add("out", .link, link: "../../..")
+                $0.add("evil", .hardLink, link: "out/archive.tar")
+            }
+        ),
         ("a whiteout of ..", layer { $0.add("a/.wh...", text: "") }),
         ("a whiteout of nothing", layer { $0.add(".wh.", text: "") }),
         ("a device that hides", layer { $0.add("etc/passwd", .character) }),
-        ("a folder in the place of a file's folder", layer {
-            $0.add("a/", .folder)
-            $0.add("a", text: "x")
-        }),
+        (
+            "a folder in the place of a file's folder",
+            layer {
+                $0.add("a/", .folder)
+                $0.add("a", text: "x")
+            }
+        ),
         ("a file longer than the archive", layer { $0.add("big", .file, content: [1], declaredSize: 1 << 30) }),
-        ("a link in a circle", layer {
-            $0.add("a", .link, link: "b")
-            $0.add("b", .link, link: "a")
-            $0.add("a/evil", text: "x")
-        }),
+        (
+            "a link in a circle",
+            layer {
+                $0.add("a", .link, link: "b")
+                $0.add("b", .link, link: "a")
+                $0.add("a/evil", text: "x")
+            }
+        ),
     ]
 
     @Test(arguments: evilLayers.indices)
@@ -198,7 +222,9 @@ import Testing
         let (what, layer) = Self.evilLayers[index]
         // Only root can make devices; others leave them out.
         if what == "a device that hides", geteuid() != 0 { return }
-        #expect(throws: (any Error).self, "\(what)") { try importing(ImageArchiveWriter(layers: [Self.plain, layer]).oci()) }
+        #expect(throws: (any Error).self, "\(what)") {
+            try importing(ImageArchiveWriter(layers: [Self.plain, layer]).oci())
+        }
         for place in ["evil", "images/evil", "images/layers/evil", "images/ingest/evil"] {
             #expect(!HostFiles.exists(folder.file(place)), "\(what)")
         }
@@ -247,7 +273,10 @@ import Testing
     }
 
     @Test(arguments: [
-        ("none", "Never", "ErrImageNeverPull", "Container image \"none\" is not present with pull policy of Never", false),
+        (
+            "none", "Never", "ErrImageNeverPull", "Container image \"none\" is not present with pull policy of Never",
+            false
+        ),
         ("none", "IfNotPresent", "ErrImagePull", "pulling from registries is not supported yet", true),
         ("none:1", "Always", "ErrImagePull", "image docker.io/library/none:1 is not on this node", true),
         ("Bad Name", "Always", "InvalidImageName", "couldn't parse image name", false),
@@ -260,7 +289,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("busybox", "docker.io/library/busybox:latest"), ("a/b:1", "docker.io/a/b:1"), ("r.example/a", "r.example/a:latest"),
+        ("busybox", "docker.io/library/busybox:latest"), ("a/b:1", "docker.io/a/b:1"),
+        ("r.example/a", "r.example/a:latest"),
         ("r:5000/a:2", "r:5000/a:2"), ("localhost/a", "localhost/a:latest"),
     ])
     func namesInFull(text: String, full: String) {

@@ -187,7 +187,8 @@ import Testing
     @Test func optionsAreReadFromTheQuery() throws {
         let options = try LogOptions(
             query: [
-                ("follow", "true"), ("tailLines", "5"), ("sinceSeconds", "10"), ("timestamps", "1"), ("limitBytes", "7"),
+                ("follow", "true"), ("tailLines", "5"), ("sinceSeconds", "10"), ("timestamps", "1"),
+                ("limitBytes", "7"),
                 ("container", "main"), ("previous", "false"), ("stream", "Stderr"),
             ], now: Sample.now)
         #expect(options.follow && options.timestamps && !options.previous)
@@ -195,7 +196,9 @@ import Testing
         #expect(options.since == Sample.now - .seconds(10))
     }
 
-    @Test(arguments: ["tailLines=-1", "tailLines=x", "limitBytes=0", "sinceSeconds=0", "sinceTime=yesterday", "stream=x"])
+    @Test(arguments: [
+        "tailLines=-1", "tailLines=x", "limitBytes=0", "sinceSeconds=0", "sinceTime=yesterday", "stream=x",
+    ])
     func badOptionsAreRefused(text: String) {
         let parts = text.split(separator: "=").map(String.init)
         #expect(throws: StatusError.self) { try LogOptions(query: [(parts[0], parts[1])]) }

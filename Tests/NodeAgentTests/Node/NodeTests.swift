@@ -5,11 +5,14 @@ import Testing
 
 /// What the API is told of the node.
 @Suite struct NodeStatusTests {
-    private func status(problem: String? = nil, pressure: NodePressure = NodePressure(), known: JSON = .null, images: [Image] = []) -> JSON {
+    private func status(
+        problem: String? = nil, pressure: NodePressure = NodePressure(), known: JSON = .null, images: [Image] = []
+    ) -> JSON {
         NodeStatus(
             config: Sample.config("/node"),
             facts: NodeFacts(
-                hostname: "machine", machineID: "m", systemUUID: "s", bootID: "b", kernelVersion: "6.1.0", osImage: "Debian",
+                hostname: "machine", machineID: "m", systemUUID: "s", bootID: "b", kernelVersion: "6.1.0",
+                osImage: "Debian",
                 architecture: "amd64", processors: 2, memoryBytes: 4 << 30),
             capacity: ["cpu": Quantity(2, format: .decimalSI), "memory": Quantity(4 << 30, format: .binarySI)],
             problem: problem, pressure: pressure, images: images, known: known, now: Sample.now
@@ -22,13 +25,18 @@ import Testing
     @Test func aReadyNode() {
         let status = status()
         #expect(status["capacity"] == ["cpu": "2", "memory": "4Gi"])
-        #expect(status["addresses"] == [["type": "InternalIP", "address": "192.0.2.2"], ["type": "Hostname", "address": "node1"]])
+        #expect(
+            status["addresses"] == [
+                ["type": "InternalIP", "address": "192.0.2.2"], ["type": "Hostname", "address": "node1"],
+            ])
         #expect(status["daemonEndpoints"]["kubeletEndpoint"]["Port"] == 10250)
         #expect(status["nodeInfo"]["containerRuntimeVersion"].stringValue.hasPrefix("swiftlet://v"))
         #expect(status["nodeInfo"]["kubeletVersion"].string == KubernetesVersion.gitVersion)
         #expect(condition(status, "Ready")["status"] == "True")
         #expect(condition(status, "Ready")["reason"] == "KubeletReady")
-        for type in ["MemoryPressure", "DiskPressure", "PIDPressure"] { #expect(condition(status, type)["status"] == "False") }
+        for type in ["MemoryPressure", "DiskPressure", "PIDPressure"] {
+            #expect(condition(status, type)["status"] == "False")
+        }
     }
 
     @Test func aNodeThatIsNotReadySaysWhy() {
@@ -50,9 +58,13 @@ import Testing
 
     @Test func aHeartbeatAloneIsSentOnlyWhenItIsDue() {
         var known = status()
-        for index in known["conditions"].items.indices { known["conditions"][index]["lastHeartbeatTime"] = "2020-01-01T00:00:00Z" }
+        for index in known["conditions"].items.indices {
+            known["conditions"][index]["lastHeartbeatTime"] = "2020-01-01T00:00:00Z"
+        }
         #expect(NodeStatus.patch(from: known, to: status(known: known), isHeartbeatDue: false).isNull)
-        #expect(NodeStatus.patch(from: known, to: status(known: known), isHeartbeatDue: true)["conditions"].items.count == 4)
+        #expect(
+            NodeStatus.patch(from: known, to: status(known: known), isHeartbeatDue: true)["conditions"].items.count == 4
+        )
         let patch = NodeStatus.patch(from: known, to: status(problem: "x", known: known), isHeartbeatDue: false)
         #expect(patch["conditions"].items.map { $0["type"].stringValue } == ["Ready"])
     }
@@ -75,7 +87,9 @@ import Testing
     }
 
     @Test func pressureBeginsWhereKubernetesEvicts() {
-        func pressure(memory: Int64 = 1 << 30, available: Int64 = 50, inodes: Int64 = 50, processes: Int64 = 10) -> NodePressure {
+        func pressure(memory: Int64 = 1 << 30, available: Int64 = 50, inodes: Int64 = 50, processes: Int64 = 10)
+            -> NodePressure
+        {
             NodePressure(
                 availableMemory: memory,
                 disk: DiskSpace(totalBytes: 100, availableBytes: available, totalInodes: 100, freeInodes: inodes),
@@ -89,7 +103,9 @@ import Testing
     }
 
     @Test func theSystemsNameIsReadFromOSRelease() {
-        #expect(NodeFacts.osImage("ID=debian\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n") == "Debian GNU/Linux 12 (bookworm)")
+        #expect(
+            NodeFacts.osImage("ID=debian\nPRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\n")
+                == "Debian GNU/Linux 12 (bookworm)")
         #expect(NodeFacts.osImage("PRETTY_NAME=Plain") == "Plain")
         #expect(NodeFacts.osImage("") == "Linux")
     }
@@ -103,7 +119,10 @@ import Testing
         let node = NodeView(name: "node1", hostIPs: [], hostname: "", capacity: [:])
         node.change { $0.node = ["metadata": ["name": "node1", "uid": "u"]] }
         let lease = NodeLease(client: FakeAPI(), node: node, log: LogCollector().logger).filled(.null, now: Sample.now)
-        #expect(lease["spec"] == ["holderIdentity": "node1", "leaseDurationSeconds": 40, "renewTime": "2026-03-04T05:06:07.000000Z"])
+        #expect(
+            lease["spec"] == [
+                "holderIdentity": "node1", "leaseDurationSeconds": 40, "renewTime": "2026-03-04T05:06:07.000000Z",
+            ])
         #expect(lease["metadata"]["ownerReferences"][0]["uid"] == "u")
     }
 }

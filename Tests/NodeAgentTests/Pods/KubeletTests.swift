@@ -32,7 +32,8 @@ import Transport
             }
             let loops = EventLoops(count: 1)
             let kubelet = try Kubelet(
-                config: Sample.config(folder.path, podCIDR: podCIDR), client: api, containerRuntime: runtime, images: store,
+                config: Sample.config(folder.path, podCIDR: podCIDR), client: api, containerRuntime: runtime,
+                images: store,
                 loops: loops, log: log.logger)
             self.folder = folder
             self.api = api
@@ -74,7 +75,7 @@ import Transport
                     "Pulled: Container image \"demo\" already present on machine", "Created: Created container: main",
                     "Started: Started container main",
                 ])
-            #expect(try node.folder.read("data/pods/uid-1/etc-hosts").contains("10.244.0.5\tweb"))
+            #expect(try node.folder.read("run/volumes/uid-1/etc-hosts").contains("10.244.0.5\tweb"))
         }
     }
 
@@ -86,6 +87,7 @@ import Transport
             await api.wait(untilGone: "/api/v1/namespaces/default/pods/web")
             #expect(node.runtime.calls == ["create web", "start main 0", "stop main 30", "remove web"])
             #expect(FileTree.names(in: node.folder.file("data/pods")).isEmpty)
+            #expect(FileTree.names(in: node.folder.file("run/volumes")).isEmpty)
             #expect(FileTree.names(in: node.folder.file("log/pods")).isEmpty)
             #expect(FileTree.names(in: node.folder.file("log/containers")).isEmpty)
             #expect(api.events("web").contains("Killing: Stopping container main"))
@@ -117,7 +119,8 @@ import Transport
             await api.wait(forPod: "web") { $0.containerStatuses.first?.waitingReason == "CrashLoopBackOff" }
             await api.wait { objects in objects.values.contains { $0["reason"] == "BackOff" } }
             #expect(
-                api.events("web").last == "BackOff: Back-off restarting failed container main in pod web_default(uid-1)")
+                api.events("web").last == "BackOff: Back-off restarting failed container main in pod web_default(uid-1)"
+            )
         }
     }
 
@@ -135,7 +138,8 @@ import Transport
     @Test func aProgramThatCantBeExecutedIsAFailedRun() async throws {
         try await withNode { node, api in
             node.runtime.state.withLock {
-                $0.startErrors["main"] = RuntimeError(.cannotStart(exitCode: 127), "exec: \"/nope\": no such file or directory")
+                $0.startErrors["main"] = RuntimeError(
+                    .cannotStart(exitCode: 127), "exec: \"/nope\": no such file or directory")
             }
             api.add(try Sample.plainPod(restartPolicy: "Never"))
             await api.wait(forPod: "web") { $0.phase == "Failed" }
@@ -175,8 +179,16 @@ import Transport
                     "{containers: [{name: main, image: demo, volumeMounts: [{name: v, mountPath: /v}]}], volumes: [{name: v, configMap: {name: conf}}]}"
                 ))
             await api.wait { objects in objects.values.contains { $0["reason"] == "FailedMount" } }
-            #expect(api.events("web") == ["FailedMount: MountVolume.SetUp failed for volume \"v\" : configmap \"conf\" not found"])
-            api.put("/api/v1/namespaces/default/configmaps/conf", ["kind": "ConfigMap", "apiVersion": "v1", "metadata": ["name": "conf", "namespace": "default"], "data": ["key": "value"]])
+            #expect(
+                api.events("web") == [
+                    "FailedMount: MountVolume.SetUp failed for volume \"v\" : configmap \"conf\" not found"
+                ])
+            api.put(
+                "/api/v1/namespaces/default/configmaps/conf",
+                [
+                    "kind": "ConfigMap", "apiVersion": "v1", "metadata": ["name": "conf", "namespace": "default"],
+                    "data": ["key": "value"],
+                ])
             await api.wait(forPod: "web", Self.isRunning)
             #expect(try node.folder.read("data/pods/uid-1/volumes/kubernetes.io~configmap/v/key") == "value")
             let mount = try #require(node.runtime.running("main")?.mounts.first { $0.target == "/v" })
@@ -188,10 +200,16 @@ import Transport
         try await withNode { node, api in
             api.add(
                 try Sample.pod(
-                    "{containers: [{name: main, image: demo, env: [{name: P, valueFrom: {secretKeyRef: {name: sec, key: p}}}]}]}"))
+                    "{containers: [{name: main, image: demo, env: [{name: P, valueFrom: {secretKeyRef: {name: sec, key: p}}}]}]}"
+                ))
             await api.wait(forPod: "web") { $0.containerStatuses.first?.waitingReason == "CreateContainerConfigError" }
             #expect(api.pod("web").containerStatuses.first?.state["waiting"]["message"] == "secret \"sec\" not found")
-            api.put("/api/v1/namespaces/default/secrets/sec", ["kind": "Secret", "apiVersion": "v1", "metadata": ["name": "sec", "namespace": "default"], "data": ["p": "eA=="]])
+            api.put(
+                "/api/v1/namespaces/default/secrets/sec",
+                [
+                    "kind": "Secret", "apiVersion": "v1", "metadata": ["name": "sec", "namespace": "default"],
+                    "data": ["p": "eA=="],
+                ])
             await api.wait(forPod: "web", Self.isRunning)
             #expect(node.runtime.running("main")?.env.contains("P=x") == true)
         }
@@ -202,7 +220,9 @@ import Transport
             api.add(try Sample.pod("{containers: [{name: main, image: demo, resources: {requests: {cpu: '100000'}}}]}"))
             await api.wait(forPod: "web") { $0.phase == "Failed" }
             #expect(api.pod("web").status["reason"] == "OutOfcpu")
-            #expect(api.pod("web").status["message"].stringValue.hasPrefix("Pod was rejected: Node didn't have enough resource: cpu"))
+            #expect(
+                api.pod("web").status["message"].stringValue.hasPrefix(
+                    "Pod was rejected: Node didn't have enough resource: cpu"))
             #expect(node.runtime.calls.isEmpty)
         }
     }
@@ -227,7 +247,9 @@ import Transport
             let path = "/api/v1/nodes/node1"
             await api.wait { $0[path] != nil }
             await api.wait { Node_($0[path])?.condition("Ready")?["status"] == "False" }
-            #expect(Node_(api.object(path))?.condition("Ready")?["message"].stringValue.contains("no pod range yet") == true)
+            #expect(
+                Node_(api.object(path))?.condition("Ready")?["message"].stringValue.contains("no pod range yet") == true
+            )
             #expect(api.object(path).labels["kubernetes.io/hostname"] == "node1")
             var object = api.object(path)
             object["spec"]["podCIDR"] = "10.244.3.0/24"
@@ -247,7 +269,9 @@ import Transport
 
     @Test func aRangeThatAnotherNodeHasIsRefused() async throws {
         let api = FakeAPI()
-        api.put("/api/v1/nodes/other", ["kind": "Node", "apiVersion": "v1", "metadata": ["name": "other"], "spec": ["podCIDR": "10.244.0.0/22"]])
+        api.put(
+            "/api/v1/nodes/other",
+            ["kind": "Node", "apiVersion": "v1", "metadata": ["name": "other"], "spec": ["podCIDR": "10.244.0.0/22"]])
         let node = try Node(api: api)
         await api.wait { Node_($0["/api/v1/nodes/node1"])?.condition("Ready")?["status"] == "False" }
         #expect(
@@ -261,7 +285,8 @@ import Transport
     /// A sandbox with one container `main`, as an earlier kubelet has left it.
     private func left(_ pod: Pod, _ state: ContainerInfo.State, isAlive: Bool = true) -> RecoveredSandbox {
         let spec = SandboxSpecMaker.make(pod: pod, nodeHostname: "machine", startTime: Sample.now, number: 0)
-        let run = ContainerRun(id: "old", attempt: 2, image: "demo", imageName: "docker.io/library/demo:latest", imageID: "sha256:1")
+        let run = ContainerRun(
+            id: "old", attempt: 2, image: "demo", imageName: "docker.io/library/demo:latest", imageID: "sha256:1")
         return RecoveredSandbox(
             spec: spec, info: SandboxInfo(podUID: pod.uid, address: "10.244.0.9", createdAt: Sample.now, podinitPID: 9),
             isAlive: isAlive,
@@ -288,7 +313,12 @@ import Transport
     @Test func whatEndedMeanwhileIsToldWithItsRealTimeAndStartedAgain() async throws {
         let api = FakeAPI()
         let pod = api.add(try Sample.plainPod())
-        let runtime = FakeRuntime(recovered: [left(pod, .exited(ExitRecord(exitCode: 137, signal: 9, startedAt: Sample.now, finishedAt: Sample.now + .seconds(5))))])
+        let runtime = FakeRuntime(recovered: [
+            left(
+                pod,
+                .exited(
+                    ExitRecord(exitCode: 137, signal: 9, startedAt: Sample.now, finishedAt: Sample.now + .seconds(5))))
+        ])
         let node = try Node(api: api, runtime: runtime)
         await api.wait(forPod: "web") { $0.containerStatuses.first?.restartCount == 3 && $0.isReady }
         let last = try #require(api.pod("web").containerStatuses.first?.lastTerminated)
@@ -342,7 +372,8 @@ import Transport
         try folder.write("x", to: "run/volumes/stranger/x")
         try folder.write("x", to: "log/pods/default_gone_stranger/main/0.log")
         let node = try Node(folder)
-        while ["data/pods", "run/volumes", "log/pods"].contains(where: { !FileTree.names(in: folder.file($0)).isEmpty }) {
+        while ["data/pods", "run/volumes", "log/pods"].contains(where: { !FileTree.names(in: folder.file($0)).isEmpty })
+        {
             await Task.yield()
         }
         await node.stop()
@@ -350,7 +381,8 @@ import Transport
 
     // MARK: static pods
 
-    private static let manifest = "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {containers: [{name: main, image: demo}]}\n"
+    private static let manifest =
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {containers: [{name: main, image: demo}]}\n"
 
     @Test func aStaticPodRunsWithoutAnAPI() async throws {
         let folder = try TemporaryFolder()
@@ -383,7 +415,10 @@ import Transport
 
     @Test func aMirrorWithoutAManifestIsDeleted() async throws {
         let api = FakeAPI()
-        api.add(try Sample.pod("{containers: [{name: main, image: demo}]}", name: "web-node1", metadata: "annotations: {kubernetes.io/config.mirror: x, kubernetes.io/config.source: file}"))
+        api.add(
+            try Sample.pod(
+                "{containers: [{name: main, image: demo}]}", name: "web-node1",
+                metadata: "annotations: {kubernetes.io/config.mirror: x, kubernetes.io/config.source: file}"))
         let node = try Node(api: api)
         await api.wait(untilGone: "/api/v1/namespaces/default/pods/web-node1")
         #expect(node.runtime.calls.isEmpty)
@@ -395,9 +430,14 @@ import Transport
         try folder.write(Self.manifest, to: "manifests/web.yaml")
         let node = try Node(folder, api: nil)
         while node.runtime.running("main") == nil { await Task.yield() }
-        try folder.write(Self.manifest.replacing("image: demo", with: "image: demo, args: [x]"), to: "manifests/web.yaml")
+        try folder.write(
+            Self.manifest.replacing("image: demo", with: "image: demo, args: [x]"), to: "manifests/web.yaml")
         while node.runtime.running("main")?.args != ["x"] { await Task.yield() }
-        #expect(node.runtime.calls == ["create web-node1", "start main 0", "stop main 30", "remove web-node1", "create web-node1", "start main 0"])
+        #expect(
+            node.runtime.calls == [
+                "create web-node1", "start main 0", "stop main 30", "remove web-node1", "create web-node1",
+                "start main 0",
+            ])
         await node.stop()
     }
 }

@@ -23,7 +23,8 @@ import Testing
         let others = [try demand("resources: {requests: {cpu: 1500m}}")]
         let rejection = admission.check(try pod("resources: {requests: {cpu: 600m}}"), others: others)
         #expect(rejection?.reason == "OutOfcpu")
-        #expect(rejection?.message == "Node didn't have enough resource: cpu, requested: 600, used: 1500, capacity: 2000")
+        #expect(
+            rejection?.message == "Node didn't have enough resource: cpu, requested: 600, used: 1500, capacity: 2000")
     }
 
     @Test func resourcesThatTheNodeDoesNotHave() throws {

@@ -6,7 +6,8 @@ import Testing
 /// What is done for a pod, by its spec and its state.
 @Suite struct PodPlanTests {
     private func plan(
-        _ pod: Pod, _ state: PodState, isNetworkReady: Bool = true, after: Duration = .zero, time: Timestamp = Sample.now
+        _ pod: Pod, _ state: PodState, isNetworkReady: Bool = true, after: Duration = .zero,
+        time: Timestamp = Sample.now
     ) -> PodPlan {
         PodPlan.make(
             PodPlan.Input(
@@ -23,7 +24,8 @@ import Testing
     @Test func withoutAPodRangeOnlyPodsOnTheNodesNetworkGetASandbox() throws {
         #expect(!plan(try Sample.plainPod(), PodState(), isNetworkReady: false).actions.contains(.createSandbox))
         #expect(
-            plan(try Sample.plainPod("hostNetwork: true"), PodState(), isNetworkReady: false).actions.contains(.createSandbox))
+            plan(try Sample.plainPod("hostNetwork: true"), PodState(), isNetworkReady: false).actions.contains(
+                .createSandbox))
     }
 
     @Test func aContainerIsStartedWhenAllItNeedsIsThere() throws {
@@ -70,11 +72,14 @@ import Testing
         #expect(plan(pod, Sample.state(["first": Sample.running()])).actions == [])
         #expect(plan(pod, Sample.state(["first": Sample.ended(0)])).actions == [.findImage("second")])
         #expect(
-            plan(pod, Sample.state(["first": Sample.ended(0), "second": Sample.ended(0)])).actions == [.findImage("main")])
+            plan(pod, Sample.state(["first": Sample.ended(0), "second": Sample.ended(0)])).actions == [
+                .findImage("main")
+            ])
     }
 
     @Test func aFailedInitContainerIsTriedAgainUnlessThePodMustNotRestart() throws {
-        #expect(plan(try initPod("OnFailure"), Sample.state(["first": Sample.ended(1)])).actions == [.findImage("first")])
+        #expect(
+            plan(try initPod("OnFailure"), Sample.state(["first": Sample.ended(1)])).actions == [.findImage("first")])
         let never = plan(try initPod("Never"), Sample.state(["first": Sample.ended(1)]))
         #expect(never.isFinal)
         #expect(never.actions == [])
@@ -98,9 +103,12 @@ import Testing
         #expect(plan(pod, Sample.state()).actions == [.findImage("side")])
         #expect(plan(pod, Sample.state(["side": Sample.running()])).actions == [.findImage("setup")])
         #expect(
-            plan(pod, Sample.state(["side": Sample.running(), "setup": Sample.ended(0)])).actions == [.findImage("main")])
+            plan(pod, Sample.state(["side": Sample.running(), "setup": Sample.ended(0)])).actions == [
+                .findImage("main")
+            ])
         #expect(
-            plan(pod, Sample.state(["side": Sample.ended(0), "setup": Sample.ended(0), "main": Sample.running()])).actions
+            plan(pod, Sample.state(["side": Sample.ended(0), "setup": Sample.ended(0), "main": Sample.running()]))
+                .actions
                 == [.findImage("side")])
     }
 
@@ -230,7 +238,8 @@ import Testing
 
     @Test func sidecarsEndAfterTheOthers() throws {
         let pod = try Sample.pod(
-            "{initContainers: [{name: side, image: demo, restartPolicy: Always}], containers: [{name: main, image: demo}]}")
+            "{initContainers: [{name: side, image: demo, restartPolicy: Always}], containers: [{name: main, image: demo}]}"
+        )
         var state = leaving(Sample.state(["side": Sample.running("s"), "main": Sample.running()]), grace: 10)
         #expect(plan(pod, state).actions == [.stop("main", graceSeconds: 10, why: .podEnds)])
         state.containers["main"]?.current = Sample.ended(0)

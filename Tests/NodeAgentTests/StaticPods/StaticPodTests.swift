@@ -37,7 +37,8 @@ import Testing
     }
 
     @Test func JSONIsTakenToo() throws {
-        let text = #"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"web"},"spec":{"containers":[{"name":"main","image":"demo"}]}}"#
+        let text =
+            #"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"web"},"spec":{"containers":[{"name":"main","image":"demo"}]}}"#
         #expect(try parse(text).map(\.name) == ["web-node1"])
     }
 
@@ -58,9 +59,15 @@ import Testing
         ("apiVersion: v1\nkind: Pod\nspec: {}", "metadata.name: Required value"),
         ("apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec: {}", "spec.containers: Required value"),
         ("apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec: {containers: {}}", "containers"),
-        ("apiVersion: v1\nkind: Pod\nmetadata: {name: X_}\nspec: {containers: [{name: a, image: b}]}", "metadata: Invalid value"),
+        (
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: X_}\nspec: {containers: [{name: a, image: b}]}",
+            "metadata: Invalid value"
+        ),
         ("apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec: {containers: [{name: a}]}", "image: Required value"),
-        ("apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec: {containers: [{name: a, image: b}, {name: a, image: b}]}", "Duplicate value"),
+        (
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec: {containers: [{name: a, image: b}, {name: a, image: b}]}",
+            "Duplicate value"
+        ),
         ("- 1", "a pod must be a map"),
     ])
     func whatIsWrongIsSaid(text: String, message: String) {
@@ -84,7 +91,10 @@ import Testing
         #expect(mirror.annotations["kubernetes.io/config.mirror"] == pod.uid)
         #expect(mirror.uid.isEmpty && mirror.status.isNull)
         #expect(mirror.spec == pod.spec)
-        #expect(mirror.json.ownerReferences == [["apiVersion": "v1", "kind": "Node", "name": "node1", "uid": "n-1", "controller": true]])
+        #expect(
+            mirror.json.ownerReferences == [
+                ["apiVersion": "v1", "kind": "Node", "name": "node1", "uid": "n-1", "controller": true]
+            ])
     }
 }
 

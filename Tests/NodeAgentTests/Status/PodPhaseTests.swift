@@ -10,7 +10,8 @@ import Testing
         case "running": ["state": ["running": [:]]]
         case "done": ["state": ["terminated": ["exitCode": 0]]]
         case "failed": ["state": ["terminated": ["exitCode": 1]]]
-        case "backoff": ["state": ["waiting": ["reason": "CrashLoopBackOff"]], "lastState": ["terminated": ["exitCode": 1]]]
+        case "backoff":
+            ["state": ["waiting": ["reason": "CrashLoopBackOff"]], "lastState": ["terminated": ["exitCode": 1]]]
         default: ["state": ["waiting": ["reason": "ContainerCreating"]]]
         }
     }

@@ -70,7 +70,8 @@ import Testing
     @Test func aContainerThatWaitsToBeRestartedTellsItsLastEnd() throws {
         let state = Sample.state(["main": Sample.ended(1, attempt: 2)])
         let status = status(
-            try Sample.plainPod(), state, waiting: ["main": PodState.Waiting(reason: "CrashLoopBackOff", message: "back-off")])
+            try Sample.plainPod(), state,
+            waiting: ["main": PodState.Waiting(reason: "CrashLoopBackOff", message: "back-off")])
         #expect(status["phase"] == "Running")
         let container = status["containerStatuses"][0]
         #expect(container["state"] == ["waiting": ["reason": "CrashLoopBackOff", "message": "back-off"]])
@@ -104,12 +105,14 @@ import Testing
     }
 
     @Test func memoryThatRanOutIsTold() {
-        let record = ExitRecord(exitCode: 137, signal: 9, oomKilled: true, startedAt: Sample.now, finishedAt: Sample.now)
+        let record = ExitRecord(
+            exitCode: 137, signal: 9, oomKilled: true, startedAt: Sample.now, finishedAt: Sample.now)
         #expect(ContainerEnd(record).reason == "OOMKilled")
     }
 
     @Test func mainContainersWaitForInitialization() throws {
-        let pod = try Sample.pod("{initContainers: [{name: first, image: demo}], containers: [{name: main, image: demo}]}")
+        let pod = try Sample.pod(
+            "{initContainers: [{name: first, image: demo}], containers: [{name: main, image: demo}]}")
         let status = status(pod, Sample.state(["first": Sample.running()]))
         #expect(status["phase"] == "Pending")
         #expect(status["containerStatuses"][0]["state"]["waiting"]["reason"] == "PodInitializing")
@@ -122,7 +125,8 @@ import Testing
 
     @Test func aFailedInitContainerFailsAPodThatMustNotRestart() throws {
         let pod = try Sample.pod(
-            "{restartPolicy: Never, initContainers: [{name: first, image: demo}], containers: [{name: main, image: demo}]}")
+            "{restartPolicy: Never, initContainers: [{name: first, image: demo}], containers: [{name: main, image: demo}]}"
+        )
         var state = Sample.state(["first": Sample.ended(1)])
         state.isFinal = true
         #expect(status(pod, state)["phase"] == "Failed")
@@ -171,7 +175,8 @@ import Testing
         let ready = condition(status(pod, Sample.state(["main": Sample.running()])), "Ready")
         #expect(ready["status"] == "False")
         #expect(ready["reason"] == "ReadinessGatesNotReady")
-        #expect(ready["message"] == "corresponding condition of pod readiness gate \"example.com/gate\" does not exist.")
+        #expect(
+            ready["message"] == "corresponding condition of pod readiness gate \"example.com/gate\" does not exist.")
     }
 
     @Test func conditionsNameTheGenerationThatTheyAreAbout() throws {
@@ -189,7 +194,8 @@ import Testing
             "conditions": [["type": "A", "status": "True"], ["type": "B", "status": "False"]],
         ]
         let desired: JSON = [
-            "phase": "Running", "hostIP": "1", "conditions": [["type": "A", "status": "True"], ["type": "B", "status": "True"]],
+            "phase": "Running", "hostIP": "1",
+            "conditions": [["type": "A", "status": "True"], ["type": "B", "status": "True"]],
         ]
         let patch = StatusPatch.make(from: known, to: desired, owned: StatusPatch.podMembers)
         #expect(patch["phase"] == "Running")

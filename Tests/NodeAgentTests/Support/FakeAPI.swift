@@ -19,7 +19,8 @@ final class FakeAPI: APIClient {
         var nextWatch = 0
         var isAway = false
         var requests: [String] = []
-        var waiters: [(condition: @Sendable ([String: JSON]) -> Bool, continuation: CheckedContinuation<Void, Never>)] = []
+        var waiters: [(condition: @Sendable ([String: JSON]) -> Bool, continuation: CheckedContinuation<Void, Never>)] =
+            []
     }
     private let state = Mutex(State())
 
@@ -117,7 +118,8 @@ final class FakeAPI: APIClient {
         for waiter in ready { waiter.continuation.resume() }
     }
 
-    private static func matches(_ path: String, _ object: JSON, _ collection: String, _ selector: FieldSelector) -> Bool {
+    private static func matches(_ path: String, _ object: JSON, _ collection: String, _ selector: FieldSelector) -> Bool
+    {
         let parent = path.split(separator: "/").dropLast().joined(separator: "/")
         var wanted = collection.split(separator: "/").joined(separator: "/")
         // All namespaces.
@@ -146,11 +148,14 @@ final class FakeAPI: APIClient {
                 continuation.yield((["type": "ADDED", "object": object] as JSON).serialized())
             }
             state.nextWatch += 1
-            state.watches[state.nextWatch] = Watch(collection: request.path, selector: selector, continuation: continuation)
+            state.watches[state.nextWatch] = Watch(
+                collection: request.path, selector: selector, continuation: continuation)
             return state.nextWatch
         }
         guard let number else { throw APIConnectionError("away") }
-        continuation.onTermination = { [weak self] _ in self?.state.withLock { _ = $0.watches.removeValue(forKey: number) } }
+        continuation.onTermination = { [weak self] _ in
+            self?.state.withLock { _ = $0.watches.removeValue(forKey: number) }
+        }
         return stream
     }
 
@@ -178,11 +183,17 @@ final class FakeAPI: APIClient {
         switch request.method {
         case .get:
             if let object = state.objects[request.path] { return object }
-            guard request.path.split(separator: "/").last.map({ ["pods", "nodes", "services", "configmaps", "secrets"].contains($0) }) == true
+            guard
+                request.path.split(separator: "/").last.map({
+                    ["pods", "nodes", "services", "configmaps", "secrets"].contains($0)
+                }) == true
             else { throw .notFound("objects", name: name) }
             let selector = (try? FieldSelector(parsing: request.parameter("fieldSelector") ?? "")) ?? .everything
             let items = state.objects.filter { matches($0.key, $0.value, request.path, selector) }.map(\.value)
-            return ["kind": "List", "metadata": ["resourceVersion": .string(String(state.revision))], "items": .array(items)]
+            return [
+                "kind": "List", "metadata": ["resourceVersion": .string(String(state.revision))],
+                "items": .array(items),
+            ]
         case .post:
             let path = "\(request.path)/\(body.name)"
             guard state.objects[path] == nil else { throw .alreadyExists("objects", name: body.name) }
@@ -204,7 +215,9 @@ final class FakeAPI: APIClient {
             return store(&state, path, try StrategicMergePatch.apply(body, to: old, schema: schema))
         case .delete:
             guard var object = state.objects[request.path] else { throw .notFound("objects", name: name) }
-            if let uid = body["preconditions"]["uid"].string, uid != object.uid { throw .conflict("objects", name: name) }
+            if let uid = body["preconditions"]["uid"].string, uid != object.uid {
+                throw .conflict("objects", name: name)
+            }
             let grace = body["gracePeriodSeconds"].int ?? object["spec"]["terminationGracePeriodSeconds"].int ?? 0
             guard grace > 0 else {
                 if body["gracePeriodSeconds"].int == 0 { object["metadata"]["deletionGracePeriodSeconds"] = 0 }
@@ -212,7 +225,9 @@ final class FakeAPI: APIClient {
                 erase(&state, request.path)
                 return object
             }
-            if object["metadata"]["deletionTimestamp"].isNull { object["metadata"]["deletionTimestamp"] = "2026-03-04T05:06:07Z" }
+            if object["metadata"]["deletionTimestamp"].isNull {
+                object["metadata"]["deletionTimestamp"] = "2026-03-04T05:06:07Z"
+            }
             object["metadata"]["deletionGracePeriodSeconds"] = .int(Int64(grace))
             return store(&state, request.path, object)
         case .head, .options: throw .methodNotAllowed()

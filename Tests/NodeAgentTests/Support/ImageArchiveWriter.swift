@@ -31,7 +31,9 @@ struct ImageArchiveWriter {
         var entry = descriptor(manifestBytes, "application/vnd.oci.image.manifest.v1+json")
         entry["annotations"] = ["io.containerd.image.name": .string(name)]
         let index: JSON = ["schemaVersion": 2, "manifests": [entry]]
-        var entries: [(name: String, content: [UInt8])] = [("oci-layout", Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8))]
+        var entries: [(name: String, content: [UInt8])] = [
+            ("oci-layout", Array(#"{"imageLayoutVersion":"1.0.0"}"#.utf8))
+        ]
         entries.append(("index.json", index.serialized()))
         for content in [manifestBytes, config] + layers { entries.append((blob(ContentDigest.of(content)), content)) }
         change(&entries)

@@ -21,7 +21,8 @@ final class LogCollector: Sendable {
         }
         func log(event: LogEvent) {
             let all = event.metadata.map { metadata.merging($0) { _, new in new } } ?? metadata
-            let text = "\(event.level) \(event.message) \(all.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" })"
+            let text =
+                "\(event.level) \(event.message) \(all.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" })"
             collector.kept.withLock { $0.append(text) }
         }
     }

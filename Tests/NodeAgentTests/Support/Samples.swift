@@ -28,22 +28,28 @@ enum Sample {
     /// A node whose files lie in that folder.
     static func config(_ folder: String, podCIDR: CIDR? = nil) -> KubeletConfig {
         KubeletConfig(
-            nodeName: "node1", nodeIPs: [IPAddress(ipv4: 0xc000_0202)], dataDir: folder + "/data", runDir: folder + "/run",
+            nodeName: "node1", nodeIPs: [IPAddress(ipv4: 0xc000_0202)], dataDir: folder + "/data",
+            runDir: folder + "/run",
             logDir: folder + "/log", manifests: folder + "/manifests", podCIDR: podCIDR,
-            clusterCIDR: range("10.244.0.0/16"), serviceCIDR: range("10.96.0.0/16"), resolvConf: folder + "/resolv.conf")
+            clusterCIDR: range("10.244.0.0/16"), serviceCIDR: range("10.96.0.0/16"), resolvConf: folder + "/resolv.conf"
+        )
     }
 
     /// One container `main`, and whatever else.
     static func plainPod(_ more: String = "", restartPolicy: String = "Always") throws -> Pod {
-        try pod("{restartPolicy: \(restartPolicy), containers: [{name: main, image: demo}]\(more.isEmpty ? "" : ", " + more)}")
+        try pod(
+            "{restartPolicy: \(restartPolicy), containers: [{name: main, image: demo}]\(more.isEmpty ? "" : ", " + more)}"
+        )
     }
 
-    static func running(_ id: String = "a", attempt: Int = 0, image: String = "demo", sandbox: Int = 0) -> ContainerRun {
+    static func running(_ id: String = "a", attempt: Int = 0, image: String = "demo", sandbox: Int = 0) -> ContainerRun
+    {
         ContainerRun(id: id, attempt: attempt, image: image, startedAt: now, sandboxNumber: sandbox)
     }
 
     static func ended(
-        _ exitCode: Int, id: String = "a", attempt: Int = 0, image: String = "demo", sandbox: Int = 0, reason: String? = nil
+        _ exitCode: Int, id: String = "a", attempt: Int = 0, image: String = "demo", sandbox: Int = 0,
+        reason: String? = nil
     ) -> ContainerRun {
         var run = running(id, attempt: attempt, image: image, sandbox: sandbox)
         run.state = .ended(
@@ -84,6 +90,8 @@ enum JSONImage {
 
     /// An image's config of the members of `config`.
     static func config(_ config: String) throws -> ImageConfig {
-        try ImageConfig(try JSON.parse(#"{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]},"config":\#(config)}"#))
+        try ImageConfig(
+            try JSON.parse(
+                #"{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[]},"config":\#(config)}"#))
     }
 }

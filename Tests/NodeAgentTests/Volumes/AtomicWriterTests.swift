@@ -12,7 +12,9 @@ import Testing
 
     init() throws { folder = try TemporaryFolder() }
 
-    private func file(_ text: String, mode: UInt32 = 0o644) -> VolumeFile { VolumeFile(bytes: Array(text.utf8), mode: mode) }
+    private func file(_ text: String, mode: UInt32 = 0o644) -> VolumeFile {
+        VolumeFile(bytes: Array(text.utf8), mode: mode)
+    }
     private func mode(_ name: String) -> UInt32 {
         var info = stat()
         return stat("\(volume)/\(name)", &info) == 0 ? info.st_mode & 0o7777 : 0

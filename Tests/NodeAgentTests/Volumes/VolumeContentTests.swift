@@ -43,7 +43,8 @@ import Testing
 
     @Test func chosenKeysWhereTheyAreToBe() throws {
         let files = try files(
-            "configMap: {name: conf, defaultMode: 256, items: [{key: color, path: a/b}, {key: size, path: c, mode: 420}]}")
+            "configMap: {name: conf, defaultMode: 256, items: [{key: color, path: a/b}, {key: size, path: c, mode: 420}]}"
+        )
         #expect(files.keys.sorted() == ["a/b", "c"])
         #expect(files["a/b"]?.mode == 0o400)
         #expect(files["c"]?.mode == 0o644)
@@ -73,7 +74,10 @@ import Testing
         ("configMap: {name: none}", "configmap \"none\" not found"),
         ("configMap: {name: conf, items: [{key: nope, path: x}]}", "references non-existent config key: nope"),
         ("secret: {secretName: sec, items: [{key: nope, path: x}]}", "references non-existent secret key: nope"),
-        ("projected: {sources: [{serviceAccountToken: {path: token}}]}", "projected source serviceAccountToken is not supported yet"),
+        (
+            "projected: {sources: [{serviceAccountToken: {path: token}}]}",
+            "projected source serviceAccountToken is not supported yet"
+        ),
     ])
     func whatIsMissingIsNamed(volume: String, message: String) {
         #expect { try files(volume) } throws: { "\($0)" == message }
@@ -81,7 +85,9 @@ import Testing
 
     @Test func whatIsOptionalMayBeMissing() throws {
         #expect(try files("configMap: {name: none, optional: true}").isEmpty)
-        #expect(try files("configMap: {name: conf, optional: true, items: [{key: nope, path: x}, {key: color, path: z}]}").keys.sorted() == ["z"])
+        #expect(
+            try files("configMap: {name: conf, optional: true, items: [{key: nope, path: x}, {key: color, path: z}]}")
+                .keys.sorted() == ["z"])
     }
 
     @Test func aPodNamesItsObjects() throws {

@@ -22,7 +22,7 @@ import Testing
     @Test func everyContainerHasThePodsFiles() throws {
         let mounts = try mounts("ports: []")
         #expect(mounts.map(\.target) == ["/etc/hosts", "/etc/hostname", "/etc/resolv.conf"])
-        #expect(mounts[0].source == .bind("/node/data/pods/uid-1/etc-hosts"))
+        #expect(mounts[0].source == .bind("/node/run/volumes/uid-1/etc-hosts"))
         #expect(mounts.allSatisfy { !$0.readOnly })
     }
 
