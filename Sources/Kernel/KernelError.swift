@@ -28,7 +28,9 @@ public struct KernelError: Error, Sendable, Hashable, CustomStringConvertible {
     public static func words(_ code: Int32) -> String {
         var buffer = [CChar](repeating: 0, count: 128)
         let text = buffer.withUnsafeMutableBufferPointer { buffer -> String in
-            guard let base = buffer.baseAddress, strerror_r(code, base, buffer.count) == 0 else { return "errno \(code)" }
+            guard let base = buffer.baseAddress, strerror_r(code, base, buffer.count) == 0 else {
+                return "errno \(code)"
+            }
             return String(cString: base)
         }
         return text.prefix(1).lowercased() + text.dropFirst()

@@ -82,7 +82,8 @@ public enum CgroupDetection {
     public static func open(name: String, mounts: CgroupMounts, parent: String? = nil) throws(KernelError)
         -> any Cgroups
     {
-        if mounts.controllers["memory"] != nil || mounts.controllers["cpu"] != nil || mounts.controllers["pids"] != nil {
+        if mounts.controllers["memory"] != nil || mounts.controllers["cpu"] != nil || mounts.controllers["pids"] != nil
+        {
             return try CgroupsV1(name: name, mounts: mounts)
         }
         guard let unified = mounts.unified else {

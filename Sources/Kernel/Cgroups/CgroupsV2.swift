@@ -42,7 +42,8 @@ public final class CgroupsV2: Cgroups {
 
     private static func enable(_ controllers: [String], in folder: String) throws(KernelError) {
         guard !controllers.isEmpty else { return }
-        try KernelFile.write(controllers.map { "+" + $0 }.joined(separator: " "), to: folder + "/cgroup.subtree_control")
+        try KernelFile.write(
+            controllers.map { "+" + $0 }.joined(separator: " "), to: folder + "/cgroup.subtree_control")
     }
 
     private func folder(_ path: String) -> String { path.isEmpty ? top : top + "/" + path }
@@ -65,7 +66,9 @@ public final class CgroupsV2: Cgroups {
         }
         if controllers.contains("memory"), let bytes = limits.memoryBytes {
             try KernelFile.write("\(bytes)", to: folder + "/memory.max")
-            if access(folder + "/memory.swap.max", W_OK) == 0 { try KernelFile.write("0", to: folder + "/memory.swap.max") }
+            if access(folder + "/memory.swap.max", W_OK) == 0 {
+                try KernelFile.write("0", to: folder + "/memory.swap.max")
+            }
         }
         if controllers.contains("pids"), let count = limits.pids {
             try KernelFile.write("\(count)", to: folder + "/pids.max")

@@ -29,6 +29,11 @@ public struct MountFeatures: Sendable, Equatable {
         return features
     }
 
+    /// Whether a path lies on an overlay, where no writable layer of another one can lie.
+    public static func isOnOverlay(_ path: String) -> Bool {
+        swl_statfs_type(path) == Int(SWL_OVERLAYFS_SUPER_MAGIC)
+    }
+
     private static func tmpfs() throws(KernelError) -> FileDescriptor {
         let context = try FileDescriptor(result: swl_fsopen("tmpfs"), "open", "tmpfs")
         guard swl_fsconfig_create(context.raw) == 0 else { throw KernelError("create", "tmpfs", code: EPERM) }

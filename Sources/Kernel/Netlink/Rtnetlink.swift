@@ -103,7 +103,8 @@ public final class Rtnetlink: Sendable {
                 case UInt16(NLMSG_DONE): return (messages, isTorn)
                 case UInt16(NLMSG_ERROR):
                     throw KernelError(
-                        isDump ? "list" : "look up", what, code: -NetlinkReader.number(answer.body, at: 0, as: Int32.self))
+                        isDump ? "list" : "look up", what,
+                        code: -NetlinkReader.number(answer.body, at: 0, as: Int32.self))
                 default:
                     messages.append(answer)
                     if !isDump { return (messages, false) }
@@ -151,7 +152,9 @@ public final class Rtnetlink: Sendable {
                 routes += try query(request, isDump: true, "routes").compactMap { Route($0.body) }
             } catch {
                 // A kernel without IPv6.
-                guard family == UInt8(AF_INET6), error.code == EOPNOTSUPP || error.code == EAFNOSUPPORT else { throw error }
+                guard family == UInt8(AF_INET6), error.code == EOPNOTSUPP || error.code == EAFNOSUPPORT else {
+                    throw error
+                }
             }
         }
         guard let number else { return routes }

@@ -27,7 +27,8 @@ public struct NetworkNamespace: ~Copyable, Sendable {
     }
 
     /// Runs the body with the calling thread in this namespace: sockets that it opens stay there.
-    public borrowing func enter<Value: ~Copyable>(_ body: () throws(KernelError) -> Value) throws(KernelError) -> Value {
+    public borrowing func enter<Value: ~Copyable>(_ body: () throws(KernelError) -> Value) throws(KernelError) -> Value
+    {
         let home = try Self.current()
         try Self.check(swl_setns(descriptor.raw, Int32(SWL_CLONE_NEWNET)), "enter", "network namespace")
         defer { Self.returnHome(home) }

@@ -25,7 +25,8 @@ public struct CapabilitySet: Sendable, Hashable, CustomStringConvertible {
     public static func number(_ name: String) -> Int? {
         let lower = name.lowercased()
         var value: cap_value_t = 0
-        guard cap_from_name(lower.hasPrefix("cap_") ? lower : "cap_" + lower, &value) == 0, (0..<64).contains(value) else {
+        guard cap_from_name(lower.hasPrefix("cap_") ? lower : "cap_" + lower, &value) == 0, (0..<64).contains(value)
+        else {
             return nil
         }
         return Int(value)

@@ -93,7 +93,8 @@ public struct SeccompFilter: Sendable, Equatable {
             let upper = tree(part[middle...])
             // A jump reaches 255 instructions; a longer one takes a second.
             if lower.count <= 255 {
-                return [Instruction(code: 0x35, jumpTrue: UInt8(lower.count), value: part[middle].first)] + lower + upper
+                return [Instruction(code: 0x35, jumpTrue: UInt8(lower.count), value: part[middle].first)] + lower
+                    + upper
             }
             return [
                 Instruction(code: 0x35, jumpTrue: 0, jumpFalse: 1, value: part[middle].first),

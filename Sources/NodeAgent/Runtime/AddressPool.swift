@@ -28,7 +28,9 @@ final class AddressPool: Sendable {
     /// Opens the file, or makes it anew where it is of another range or damaged. `reserved` are never given, nor are the
     /// first two addresses (the network's, and the one that a node without any other takes) and the last.
     init(range: CIDR, reserved: [IPAddress], path: String) throws(KernelError) {
-        guard range.family == .ipv4 else { throw KernelError("give addresses of", range.description, code: EAFNOSUPPORT) }
+        guard range.family == .ipv4 else {
+            throw KernelError("give addresses of", range.description, code: EAFNOSUPPORT)
+        }
         self.range = range
         count = min(range.count, Self.limit)
         file = try FileDescriptor.open(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
@@ -65,7 +67,9 @@ final class AddressPool: Sendable {
     private func write(_ bytes: [UInt8], at offset: Int) throws(KernelError) {
         let raw = file.raw
         let written = bytes.withUnsafeBytes { pwrite(raw, $0.baseAddress, bytes.count, off_t(offset)) }
-        guard written == bytes.count else { throw KernelError("write", "address file", code: written < 0 ? errno : ENOSPC) }
+        guard written == bytes.count else {
+            throw KernelError("write", "address file", code: written < 0 ? errno : ENOSPC)
+        }
     }
 
     /// The next free address; nil where all are given.

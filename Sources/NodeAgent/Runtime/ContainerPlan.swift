@@ -64,7 +64,8 @@ struct ContainerPlan {
         if sharesPIDs, let file = cgroups.killFile(cgroup) { plan.text(.killFile, file) }
 
         plan.log(
-            spec.logPath, sizeLimit: UInt64(max(spec.maxLogSizeBytes, 4096)), files: UInt32(clamping: max(spec.maxLogFiles, 1)))
+            spec.logPath, sizeLimit: UInt64(max(spec.maxLogSizeBytes, 4096)),
+            files: UInt32(clamping: max(spec.maxLogFiles, 1)))
         plan.text(.oomScore, "\(min(max(spec.oomScoreAdj, -1000), 1000))")
         return plan.bytes
     }
@@ -147,7 +148,8 @@ struct ContainerPlan {
                     sizeBytes: UInt64(max(size ?? 0, 0)), mode: 0o1777)
             case .podMemory(let name, let size):
                 plan.mount(
-                    .podTmpfs, source: "volume-" + name, target: mount.target, flags, sizeBytes: UInt64(max(size ?? 0, 0)))
+                    .podTmpfs, source: "volume-" + name, target: mount.target, flags,
+                    sizeBytes: UInt64(max(size ?? 0, 0)))
             }
         }
         if spec.masksSystemPaths, !spec.privileged {
@@ -172,7 +174,8 @@ struct ContainerPlan {
     private func addRights(_ plan: inout PlanWriter) throws(RuntimeError) {
         let capabilities: CapabilitySet
         do throws(KernelError) {
-            capabilities = spec.privileged ? bounding : try CapabilitySet(names: spec.capabilities).intersection(bounding)
+            capabilities =
+                spec.privileged ? bounding : try CapabilitySet(names: spec.capabilities).intersection(bounding)
         } catch {
             throw RuntimeError(.invalidSpec, "unknown \(error.subject)")
         }

@@ -33,7 +33,8 @@ struct PodRecord: Sendable, Equatable {
     /// Nil for what is not a record of a format that is known here.
     init?(_ json: JSON) {
         guard let format = json["format"].int, (1...Self.format).contains(format),
-            let phase = Phase(rawValue: json["phase"].stringValue), let qos = QOSClass(rawValue: json["qos"].stringValue),
+            let phase = Phase(rawValue: json["phase"].stringValue),
+            let qos = QOSClass(rawValue: json["qos"].stringValue),
             let uid = json["uid"].string, RuntimePaths.isValid(uid: uid)
         else { return nil }
         self.phase = phase

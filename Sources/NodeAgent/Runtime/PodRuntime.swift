@@ -86,7 +86,8 @@ public final class PodRuntime: Sendable {
 
     /// Sends the signal, waits, kills; returns how the container ended.
     @discardableResult
-    public func stopContainer(podUID: String, containerID: String, graceSeconds: Int, signal: Int32 = 15) async throws(RuntimeError)
+    public func stopContainer(podUID: String, containerID: String, graceSeconds: Int, signal: Int32 = 15)
+        async throws(RuntimeError)
         -> ExitRecord
     {
         try await find(podUID).stop(containerID, grace: .seconds(max(0, graceSeconds)), signal: signal)

@@ -115,7 +115,9 @@ struct Recovery: Sendable {
                     end(path)
                     continue
                 }
-                for child in context.cgroups.children(path) where !containers.contains(child) { end(path + "/" + child) }
+                for child in context.cgroups.children(path) where !containers.contains(child) {
+                    end(path + "/" + child)
+                }
             }
         }
         for uid in FileTree.names(in: context.paths.states) where !known.contains(uid) {

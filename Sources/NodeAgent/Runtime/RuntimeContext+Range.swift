@@ -12,7 +12,8 @@ extension RuntimeContext {
         let strangers = used.filter { !range.contains($0) }
         guard strangers.isEmpty else {
             throw RuntimeError(
-                .system, "cannot use pod range \(range): \(strangers.count) pods have addresses of another, as \(strangers[0])")
+                .system,
+                "cannot use pod range \(range): \(strangers.count) pods have addresses of another, as \(strangers[0])")
         }
         pool.stop()
         do throws(KernelError) {

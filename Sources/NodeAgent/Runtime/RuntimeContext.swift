@@ -1,4 +1,3 @@
-import CPodInit
 import Glibc
 import KubeAPI
 import Kernel
@@ -39,7 +38,7 @@ final class RuntimeContext: Sendable {
         self.log = log
         self.publish = publish
         paths = RuntimePaths(dataDir: config.dataDir, runDir: config.runDir)
-        guard swl_podinit_image_size() > 0 else {
+        guard SupervisorImage.isBuilt else {
             throw RuntimeError(.system, "this build has no pod supervisor: build it by make")
         }
         self.features = features ?? MountFeatures.probe()
@@ -50,7 +49,7 @@ final class RuntimeContext: Sendable {
         bounding = CapabilitySet.bounding()
         do throws(KernelError) {
             try Self.makeFolders(paths)
-            image = try Self.supervisorImage()
+            image = try SupervisorImage.open()
             loop = try EpollLoop(name: "pods")
             workers = try WorkerThreads(name: "pod-work", count: Self.workerCount)
             cleaner = try WorkerThreads(name: "pod-clean", count: 1)
@@ -81,11 +80,6 @@ final class RuntimeContext: Sendable {
         for folder in [paths.records, paths.containers, paths.trash, paths.states] {
             try FileTree.makeFolders(folder, mode: 0o700)
         }
-    }
-
-    private static func supervisorImage() throws(KernelError) -> FileDescriptor {
-        let bytes = UnsafeRawBufferPointer(start: swl_podinit_image(), count: swl_podinit_image_size())
-        return try SealedFile.make(name: "podinit", bytes, isExecutable: true)
     }
 
     /// Those that ask for nothing get what is left, as with Kubernetes' own tree.

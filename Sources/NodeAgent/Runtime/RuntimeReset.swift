@@ -78,7 +78,9 @@ struct RuntimeReset: Sendable {
         // The routes of pods go with their links. Others of ours are told from those of another tag by the range.
         let routes = try host.routes(protocol: swiftletRouteProtocol).filter { route in
             if let index = route.linkIndex, ours.contains(where: { $0.index == index }) { return true }
-            guard let range = config.podCIDR, let address = IPAddress(bytes: route.destination.bytes) else { return false }
+            guard let range = config.podCIDR, let address = IPAddress(bytes: route.destination.bytes) else {
+                return false
+            }
             return range.contains(address) && Int(route.prefixLength) >= range.prefixLength
         }
         try host.execute { batch in

@@ -48,7 +48,8 @@ extension Sandbox {
     func exitRecord(_ report: SupervisorProtocol.ContainerReport, _ record: ContainerRecord) -> ExitRecord {
         ExitRecord(
             exitCode: Int(report.exitCode), signal: Int(report.signal), oomKilled: report.oomKilled,
-            startedAt: Timestamp(unixNanos: report.startedNanos), finishedAt: Timestamp(unixNanos: report.finishedNanos),
+            startedAt: Timestamp(unixNanos: report.startedNanos),
+            finishedAt: Timestamp(unixNanos: report.finishedNanos),
             message: record.hasTerminationMessage
                 ? ContainerFolder.terminationMessage(context.paths.container(record.id)) : "")
     }
@@ -59,7 +60,8 @@ extension Sandbox {
     func connect() async -> Supervisor? {
         let folder = context.paths.state(uid)
         return await context.workers.run { [self] in
-            guard let connection = Supervisor.connect(folder: folder, podUID: uid, timeoutMs: Self.connectTimeoutMs) else {
+            guard let connection = Supervisor.connect(folder: folder, podUID: uid, timeoutMs: Self.connectTimeoutMs)
+            else {
                 return nil
             }
             return connection.supervisor(loop: context.loop) { [weak self] event in self?.hear(event) }

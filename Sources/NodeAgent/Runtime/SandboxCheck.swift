@@ -20,7 +20,9 @@ enum SandboxCheck {
             guard isNetwork || ipcPrefixes.contains(where: dotted.hasPrefix), isPlain(dotted) else {
                 throw RuntimeError(.invalidSpec, "sysctl \"\(name)\" is not one of a pod's own")
             }
-            if isNetwork, spec.hostNetwork { try refuse("sysctl \"\(name)\" would be the node's: the pod is on its network") }
+            if isNetwork, spec.hostNetwork {
+                try refuse("sysctl \"\(name)\" would be the node's: the pod is on its network")
+            }
             if !isNetwork, spec.hostIPC { try refuse("sysctl \"\(name)\" would be the node's: the pod shares its IPC") }
             if value.isEmpty || value.utf8.count > 4096 || value.utf8.contains(0) {
                 try refuse("sysctl \"\(name)\" has no valid value")
@@ -35,10 +37,11 @@ enum SandboxCheck {
     }
 
     private static func isPlain(_ name: String) -> Bool {
-        !name.contains("..") && !name.contains("//") && !name.hasPrefix(".") && name.utf8.count < 256
+        let marks = Array("-./_".utf8)
+        return !name.contains("..") && !name.contains("//") && !name.hasPrefix(".") && name.utf8.count < 256
             && name.utf8.allSatisfy { byte in
-                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte) || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
-                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || [45, 46, 47, 95].contains(byte)  // - . / _
+                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
+                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || marks.contains(byte)
             }
     }
 

@@ -37,12 +37,16 @@ enum SeccompProfileFile {
         }
     }
 
-    private static func rules(_ profile: JSON, _ capabilities: CapabilitySet) throws(KernelError) -> [SeccompFilter.Rule] {
+    private static func rules(_ profile: JSON, _ capabilities: CapabilitySet) throws(KernelError) -> [SeccompFilter
+        .Rule]
+    {
         var rules: [SeccompFilter.Rule] = []
         for entry in profile["syscalls"].items {
             let needed = entry["includes"]["caps"].items.compactMap(\.string)
             let unwanted = entry["excludes"]["caps"].items.compactMap(\.string)
-            guard needed.allSatisfy(capabilities.contains), !unwanted.contains(where: capabilities.contains) else { continue }
+            guard needed.allSatisfy(capabilities.contains), !unwanted.contains(where: capabilities.contains) else {
+                continue
+            }
             let arguments = try entry["args"].items.map { argument throws(KernelError) in
                 guard let comparison = SeccompFilter.Comparison(rawValue: argument["op"].stringValue),
                     let index = argument["index"].int, (0..<6).contains(index)

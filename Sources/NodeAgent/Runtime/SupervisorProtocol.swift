@@ -102,7 +102,8 @@ enum SupervisorProtocol {
             return .hello(
                 Hello(
                     major: NetlinkReader.number(body, at: 4), minor: NetlinkReader.number(body, at: 6),
-                    pid: NetlinkReader.number(body, at: 8), podUID: String(decoding: body.dropFirst(12), as: UTF8.self)))
+                    pid: NetlinkReader.number(body, at: 8), podUID: String(decoding: body.dropFirst(12), as: UTF8.self))
+            )
         case .container, .started, .exited:
             guard body.count >= idLength + 40,
                 let state = ContainerState(rawValue: NetlinkReader.number(body, at: idLength))

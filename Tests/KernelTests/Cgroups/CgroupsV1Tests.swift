@@ -22,8 +22,12 @@ struct CgroupsV1Tests {
             try folder.folder("\(name)/t/\(group)")
         }
         // The kernel makes these with the group.
-        for file in ["cpu.shares", "cpu.cfs_period_us", "cpu.cfs_quota_us"] { try folder.write("", to: "cpu/t/\(group)/\(file)") }
-        for file in ["memory.limit_in_bytes", "memory.memsw.limit_in_bytes"] { try folder.write("", to: "memory/t/\(group)/\(file)") }
+        for file in ["cpu.shares", "cpu.cfs_period_us", "cpu.cfs_quota_us"] {
+            try folder.write("", to: "cpu/t/\(group)/\(file)")
+        }
+        for file in ["memory.limit_in_bytes", "memory.memsw.limit_in_bytes"] {
+            try folder.write("", to: "memory/t/\(group)/\(file)")
+        }
         try folder.write("", to: "pids/t/\(group)/pids.max")
     }
 
@@ -49,7 +53,9 @@ struct CgroupsV1Tests {
 
     @Test func whatIsNotLimitedIsNotWritten() throws {
         try cgroups.create(group, CgroupLimits())
-        for file in ["cpu/t/\(group)/cpu.shares", "memory/t/\(group)/memory.limit_in_bytes", "pids/t/\(group)/pids.max"] {
+        for file in [
+            "cpu/t/\(group)/cpu.shares", "memory/t/\(group)/memory.limit_in_bytes", "pids/t/\(group)/pids.max",
+        ] {
             #expect(try folder.read(file) == "")
         }
     }

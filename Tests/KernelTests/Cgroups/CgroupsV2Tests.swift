@@ -133,14 +133,18 @@ struct DeviceProgramTests {
         return nil
     }
 
-    @Test(arguments: [(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 1), (5, 2), (136, 0), (143, 12)] as [(UInt32, UInt32)])
+    @Test(
+        arguments: [(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 1), (5, 2), (136, 0), (143, 12)]
+            as [(UInt32, UInt32)])
     func theUsualOnesMayBeUsed(_ major: UInt32, _ minor: UInt32) {
         #expect(verdict(type: 2, access: 6, major: major, minor: minor) == 1)
         // A disk of the same numbers may not.
         #expect(verdict(type: 1, access: 2, major: major, minor: minor) == 0)
     }
 
-    @Test(arguments: [(1, 1), (1, 2), (1, 4), (1, 11), (4, 0), (5, 3), (10, 200), (8, 0), (254, 0), (135, 0), (144, 0)] as [(UInt32, UInt32)])
+    @Test(
+        arguments: [(1, 1), (1, 2), (1, 4), (1, 11), (4, 0), (5, 3), (10, 200), (8, 0), (254, 0), (135, 0), (144, 0)]
+            as [(UInt32, UInt32)])
     func othersMayNot(_ major: UInt32, _ minor: UInt32) {
         #expect(verdict(type: 2, access: 2, major: major, minor: minor) == 0)
         #expect(verdict(type: 2, access: 4, major: major, minor: minor) == 0)

@@ -55,7 +55,9 @@ final class FakeKernel: NetlinkTransport {
         return message.finished(sequence: request.sequence, extraFlags: 0)
     }
 
-    static func message(_ type: Int, _ request: Request, flags: UInt16 = 0, _ body: (inout NetlinkMessage) -> Void) -> [UInt8] {
+    static func message(_ type: Int, _ request: Request, flags: UInt16 = 0, _ body: (inout NetlinkMessage) -> Void)
+        -> [UInt8]
+    {
         var message = NetlinkMessage(type: UInt16(type), flags: flags)
         body(&message)
         return message.finished(sequence: request.sequence, extraFlags: 0)

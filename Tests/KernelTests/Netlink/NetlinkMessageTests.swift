@@ -112,7 +112,8 @@ struct NetlinkObjectTests {
                 message.attribute(1, [2, 0x73, 0x77, 0x6c, 0, 1])
                 message.attribute(4, UInt32(1450))
                 message.attribute(27, UInt32(0x5300_0001))
-                message.attribute(23, [UInt64(1), 2, 3, 4].flatMap { value in withUnsafeBytes(of: value) { Array($0) } })
+                message.attribute(
+                    23, [UInt64(1), 2, 3, 4].flatMap { value in withUnsafeBytes(of: value) { Array($0) } })
                 message.nested(18) { $0.attribute(1, "veth") }
             })
         #expect(link?.index == 12)
@@ -141,7 +142,8 @@ struct NetlinkObjectTests {
     }
 
     @Test(arguments: [
-        Route(to: InetAddress(ipv4: 0x0a00_0005), prefixLength: 32, linkIndex: 4, source: InetAddress(ipv4: 0x0a00_0001)),
+        Route(
+            to: InetAddress(ipv4: 0x0a00_0005), prefixLength: 32, linkIndex: 4, source: InetAddress(ipv4: 0x0a00_0001)),
         Route(to: InetAddress(ipv4: 0), prefixLength: 0, linkIndex: 2, gateway: InetAddress(ipv4: 0xa9fe_0101)),
         Route(to: InetAddress(ipv4: 0x0a60_0000), prefixLength: 16, linkIndex: 1, kind: .local),
         Route(to: InetAddress(ipv4: 0x0a60_0000), prefixLength: 16, kind: .blackhole, table: 1000, priority: 7),

@@ -48,7 +48,10 @@ final class SpawnTests {
     }
 
     @Test func itHasASessionAndNoEnvironmentOfItsOwn() throws {
-        #expect(try run("cd /proc/self/fd/4; read a b c d e f rest < /proc/$$/stat; echo $f $$ > pids; tr '\\0' '\\n' < /proc/$$/environ> environment")?.code == 0)
+        #expect(
+            try run(
+                "cd /proc/self/fd/4; read a b c d e f rest < /proc/$$/stat; echo $f $$ > pids; tr '\\0' '\\n' < /proc/$$/environ> environment"
+            )?.code == 0)
         let fields = (try folder.read("pids") ?? "").split(whereSeparator: \.isWhitespace)
         #expect(fields.count == 2 && fields[0] == fields[1], "\(fields)")
         #expect(try folder.read("environment") == "")

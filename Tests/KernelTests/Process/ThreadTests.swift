@@ -99,7 +99,8 @@ struct SavedSysctlsTests {
         let folder = try TemporaryFolder()
         // Neither is ours any more; the third is no name of a setting.
         try folder.write(
-            "swiftlet-sysctls 1\nkernel/ostype\told\tnot what it is\nkernel/nosuch\t0\t1\n../../etc/x\t0\t1\n", to: "saved")
+            "swiftlet-sysctls 1\nkernel/ostype\told\tnot what it is\nkernel/nosuch\t0\t1\n../../etc/x\t0\t1\n",
+            to: "saved")
         #expect(SavedSysctls(path: folder.file("saved")).restore().isEmpty)
         #expect(!folder.exists("saved"))
     }

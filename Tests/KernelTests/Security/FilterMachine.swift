@@ -38,7 +38,8 @@ struct FilterMachine {
         program = stride(from: 0, to: filter.bytes.count, by: 8).map { at in
             filter.bytes[at..<at + 8].withUnsafeBytes { bytes in
                 Instruction(
-                    code: bytes.loadUnaligned(fromByteOffset: 0, as: UInt16.self), jumpTrue: bytes[2], jumpFalse: bytes[3],
+                    code: bytes.loadUnaligned(fromByteOffset: 0, as: UInt16.self), jumpTrue: bytes[2],
+                    jumpFalse: bytes[3],
                     value: bytes.loadUnaligned(fromByteOffset: 4, as: UInt32.self))
             }
         }
@@ -54,8 +55,12 @@ struct FilterMachine {
             func jump(_ condition: Bool) { at += Int(condition ? line.jumpTrue : line.jumpFalse) }
             switch line.code {
             case 0x20:
-                guard line.value % 4 == 0, Int(line.value) + 4 <= data.count else { return .invalid("load at \(line.value)") }
-                accumulator = data.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: Int(line.value), as: UInt32.self) }
+                guard line.value % 4 == 0, Int(line.value) + 4 <= data.count else {
+                    return .invalid("load at \(line.value)")
+                }
+                accumulator = data.withUnsafeBytes {
+                    $0.loadUnaligned(fromByteOffset: Int(line.value), as: UInt32.self)
+                }
             case 0x54: accumulator &= line.value
             case 0x05: at += Int(line.value)
             case 0x15: jump(accumulator == line.value)

@@ -29,7 +29,9 @@ struct SeccompDefaultTests {
         return (machine ?? usual).run(.init(number: UInt32(number), architecture: ours, arguments: arguments))
     }
 
-    @Test(arguments: ["read", "write", "openat", "execve", "futex", "clock_gettime", "epoll_pwait2", "exit_group", "ptrace"])
+    @Test(arguments: [
+        "read", "write", "openat", "execve", "futex", "clock_gettime", "epoll_pwait2", "exit_group", "ptrace",
+    ])
     func whatProgramsLiveOnIsAllowed(_ name: String) throws { #expect(try answer(name) == .allow) }
 
     @Test(arguments: [
@@ -91,7 +93,9 @@ struct SeccompDefaultTests {
     }
 
     @Test func personalitiesThatAreKnown() throws {
-        for value: UInt64 in [0, 8, 0x20000, 0x20008, 0xffff_ffff] { #expect(try answer("personality", value) == .allow) }
+        for value: UInt64 in [0, 8, 0x20000, 0x20008, 0xffff_ffff] {
+            #expect(try answer("personality", value) == .allow)
+        }
         // ADDR_NO_RANDOMIZE and the like.
         for value: UInt64 in [1, 0x0040000, 0x20009] { #expect(try answer("personality", value) == .errno(EPERM)) }
     }
@@ -120,13 +124,15 @@ struct SeccompProfileTests {
     private func machine(_ defaultAction: SeccompFilter.Action, _ rules: [SeccompFilter.Rule]) throws -> FilterMachine {
         FilterMachine(try SeccompFilter.compile(defaultAction: defaultAction, rules: rules))
     }
-    private func answer(_ machine: FilterMachine, _ name: String, _ arguments: UInt64...) throws -> FilterMachine.Answer {
+    private func answer(_ machine: FilterMachine, _ name: String, _ arguments: UInt64...) throws -> FilterMachine.Answer
+    {
         let number = try #require(SeccompFilter.number(name))
         return machine.run(.init(number: UInt32(number), architecture: ours, arguments: arguments))
     }
 
     @Test func aListOfWhatIsAllowed() throws {
-        let machine = try machine(.errno(UInt16(EPERM)), [.init(names: ["read", "write"], action: .allow, arguments: [])])
+        let machine = try machine(
+            .errno(UInt16(EPERM)), [.init(names: ["read", "write"], action: .allow, arguments: [])])
         #expect(try answer(machine, "read") == .allow)
         #expect(try answer(machine, "write") == .allow)
         #expect(try answer(machine, "getpid") == .errno(EPERM))
