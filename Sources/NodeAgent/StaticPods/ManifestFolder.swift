@@ -76,8 +76,7 @@ final class ManifestFolder: Sendable {
                 files[name] = read(file, identity, before: before[name]?.pods ?? [])
             }
             state.files = files
-            let old = before.mapValues(\.identity)
-            return old == files.mapValues(\.identity) && !old.isEmpty ? nil : distinct(files)
+            return before.mapValues(\.identity) == files.mapValues(\.identity) ? nil : distinct(files)
         }
     }
 
