@@ -75,12 +75,13 @@ final class EndpointSliceController: Controller {
             return queue.add(key, after: WrittenObjects.patience + .seconds(1))
         }
         let present = informers.slicesByService(key).filter { Self.serviceKey($0) == key && !$0.isDeleting }
-        guard let object = informers.services.get(key), !object.isDeleting, Service(object).selector != nil,
-            !Service(object).isExternalName
+        guard let object = informers.services.get(key), Service(object).selector != nil, !Service(object).isExternalName
         else {
             for slice in present { try await delete(slice, key) }
             return
         }
+        // It serves until it is gone; its slices are the garbage collector's then.
+        if object.isDeleting { return }
         let service = Service(object)
         let pods = ServiceEndpoints.pods(of: service, among: informers.podsByNamespace(service.namespace))
         let families = service.ipFamilies.isEmpty ? ["IPv4"] : service.ipFamilies

@@ -186,6 +186,19 @@ import Testing
         #expect(try await eventually { try await cluster.get(.endpoints, "web") == nil })
     }
 
+    @Test func aServiceThatIsHeldServesOn() async throws {
+        try await createService()
+        try await createPod("p1")
+        try await cluster.report("p1", ip: "10.1.0.1", ready: true)
+        #expect(try await becomes(["10.1.0.1": true]))
+        try await cluster.admin.patch(
+            .services, namespace: "default", name: "web", ["metadata": ["finalizers": ["test/hold"]]])
+        try await cluster.deleteNow(.services, "web")
+        #expect(try await ready() == ["10.1.0.1": true])
+        try await cluster.admin.patch(.services, namespace: "default", name: "web", ["metadata": ["finalizers": []]])
+        #expect(try await eventually { try await slices().isEmpty })
+    }
+
     // MARK: made by hand
 
     private func createByHand(_ subsets: JSON) async throws {
