@@ -223,7 +223,8 @@ final class NodeKeeper: Sendable {
             return (state.wasReady, left == patch)
         }
         if isIgnored { log.debug("the API did not take all of the node's status", metadata: ["patch": "\(patch)"]) }
-        guard wasReady != isReady else { return }
+        // A node that has just come is not ready yet, and that is no news.
+        guard wasReady != isReady, wasReady != nil || isReady else { return }
         log.info(isReady ? "the node is ready" : "the node is not ready", metadata: ["node": "\(config.nodeName)"])
         recorder.record(
             object: object, type: .normal, reason: isReady ? "NodeReady" : "NodeNotReady",

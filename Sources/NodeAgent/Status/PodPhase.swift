@@ -54,7 +54,9 @@ enum PodPhase {
         if waiting > 0 { return "Pending" }
         if running > 0, unknown == 0 { return "Running" }
         if running == 0, stopped > 0, unknown == 0 {
-            if pod.restartPolicy == "Always" { return "Running" }
+            // Sidecars serve to the end, and the end is theirs.
+            let hasSidecars = pod.sidecars.contains { statuses[$0.name]?.isRunning == true }
+            if pod.restartPolicy == "Always" || hasSidecars { return "Running" }
             if stopped == succeeded { return "Succeeded" }
             return pod.restartPolicy == "Never" ? "Failed" : "Running"
         }

@@ -32,6 +32,18 @@ import Testing
         #expect(PodPhase.of(pod, statuses: statuses, hasEnded: false) == phase)
     }
 
+    @Test func whileSidecarsRunThePodRuns() throws {
+        let pod = try Sample.pod(
+            "{restartPolicy: Never, initContainers: [{name: side, image: demo, restartPolicy: Always}], "
+                + "containers: [{name: main, image: demo}]}")
+        var statuses = [
+            "side": ContainerStatus(Self.status("running")), "main": ContainerStatus(Self.status("done")),
+        ]
+        #expect(PodPhase.of(pod, statuses: statuses, hasEnded: false) == "Running")
+        statuses["side"] = ContainerStatus(Self.status("done"))
+        #expect(PodPhase.of(pod, statuses: statuses, hasEnded: true) == "Succeeded")
+    }
+
     @Test(arguments: [("done", "Succeeded"), ("failed", "Failed"), ("waiting", "Failed")])
     func ofAPodThatWasEnded(kind: String, phase: String) throws {
         let statuses = ["main": ContainerStatus(Self.status(kind))]
