@@ -14,7 +14,9 @@ enum StatusPatch {
                 continue
             }
             let before = known[name].items
-            var changes = value.items.filter { !before.contains($0) }
+            var changes = value.items.filter { !before.contains($0) }.map { element in
+                replacing(before.first { $0[key] == element[key] } ?? .null, by: element)
+            }
             for element in before where !value.items.contains(where: { $0[key] == element[key] }) {
                 changes.append([key: element[key], "$patch": "delete"])
             }
@@ -25,6 +27,13 @@ enum StatusPatch {
         guard !gone.isEmpty else { return patch }
         var object = patch.object ?? JSONObject()
         for name in gone { object[name] = JSON.null }
+        return .object(object)
+    }
+
+    /// An element that is merged into an old one: what only that has is to go.
+    private static func replacing(_ old: JSON, by element: JSON) -> JSON {
+        guard var object = element.object else { return element }
+        for name in old.object?.names ?? [] where !object.contains(name) { object[name] = JSON.null }
         return .object(object)
     }
 

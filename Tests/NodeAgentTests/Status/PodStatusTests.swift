@@ -206,6 +206,17 @@ import Testing
         #expect(StatusPatch.make(from: desired, to: desired, owned: StatusPatch.podMembers).isNull)
     }
 
+    @Test func whatAConditionSaysNoMoreIsTakenBack() throws {
+        let schema = try #require(Scheme.builtin.schema(apiVersion: "v1", kind: "Pod"))
+        let known: JSON = ["conditions": [["type": "Ready", "status": "False", "reason": "x", "message": "y"]]]
+        let desired: JSON = ["conditions": [["type": "Ready", "status": "True"]]]
+        let patch = StatusPatch.make(from: known, to: desired, owned: StatusPatch.podMembers)
+        // By way of its bytes, as it is sent.
+        let sent = try JSON.parse((["status": patch] as JSON).serialized())
+        let merged = try StrategicMergePatch.apply(sent, to: ["status": known], schema: schema)
+        #expect(merged["status"] == desired)
+    }
+
     @Test func aChangedAddressReplacesTheOldOneWhenMerged() throws {
         let schema = try #require(Scheme.builtin.schema(apiVersion: "v1", kind: "Pod"))
         let known: JSON = ["podIP": "10.0.0.1", "podIPs": [["ip": "10.0.0.1"]]]
