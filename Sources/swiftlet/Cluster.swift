@@ -40,7 +40,8 @@ final class Cluster: Sendable {
         let loops = EventLoops(count: 1)
         let server: APIServer
         do {
-            server = try APIServer(options.apiServer(paths: paths, address: site.address), pki: pki, loops: loops, log: log)
+            server = try APIServer(
+                options.apiServer(paths: paths, address: site.address), pki: pki, loops: loops, log: log)
         } catch {
             await loops.shutdown()
             throw error
@@ -69,8 +70,11 @@ final class Cluster: Sendable {
         let proxy = try site.proxy(
             mode: node.proxyMode, nodePorts: options.nodePorts, client: server.client(as: .proxy), log: log)
         let kubelet = try site.kubelet(
-            node: node, client: server.client(as: .node(site.nodeName)), tls: pki.kubeletServerTLS, loops: loops, log: log)
-        server.health.add("scheduler", .component) { scheduler.isHealthy ? nil : "it has not listed pods and nodes yet" }
+            node: node, client: server.client(as: .node(site.nodeName)), tls: pki.kubeletServerTLS, loops: loops,
+            log: log)
+        server.health.add("scheduler", .component) {
+            scheduler.isHealthy ? nil : "it has not listed pods and nodes yet"
+        }
         server.health.add("controller-manager", .component) {
             controllers.isHealthy ? nil : "its first lists are not in yet"
         }

@@ -23,7 +23,9 @@ struct KubeconfigCommand: ParsableCommand {
         }
         do {
             let kubeconfig = try Kubeconfig.load(path)
-            guard let merge else { return Swiftlet.write(String(decoding: kubeconfig.serialized(), as: UTF8.self), to: STDOUT_FILENO) }
+            guard let merge else {
+                return Swiftlet.write(String(decoding: kubeconfig.serialized(), as: UTF8.self), to: STDOUT_FILENO)
+            }
             try kubeconfig.merge(intoFile: merge)
             printOut("merged context \"\(kubeconfig.currentContext)\" into \(merge)")
         } catch let error as Kubeconfig.Invalid {

@@ -60,7 +60,8 @@ final class NodeSite: Sendable {
     }
 
     /// The service proxy, not running yet. Without a client it knows no services.
-    func proxy(mode: String, nodePorts: ClosedRange<Int>?, client: (any APIClient)?, log: Logger) throws -> ServiceProxy {
+    func proxy(mode: String, nodePorts: ClosedRange<Int>?, client: (any APIClient)?, log: Logger) throws -> ServiceProxy
+    {
         let config = ProxyConfig(
             mode: ProxyConfig.Mode(rawValue: mode) ?? .auto, tag: paths.tag, nodeName: nodeName, nodeIP: address,
             clusterCIDR: podRange ?? clusterRange, serviceCIDR: serviceRange, nodePorts: nodePorts ?? 30_000...32_767)

@@ -14,14 +14,16 @@ struct NodeSocket {
         let loops = EventLoops(count: 1)
         let result: Result<JSON?, CommandError>
         do {
-            let client = HTTPClient(loops: loops, unixSocket: path, log: Logger(label: "node") { _ in SwiftLogNoOpLogHandler() })
+            let client = HTTPClient(
+                loops: loops, unixSocket: path, log: Logger(label: "node") { _ in SwiftLogNoOpLogHandler() })
             let answer = try await client.send("GET", "http://localhost\(target)", timeout: .seconds(10))
             client.shutdown()
             if answer.status == 200 {
                 result = .success(try JSON.parse(answer.body))
             } else {
                 result = .failure(
-                    CommandError("cannot ask the daemon at \(path): it answered \(target) with status \(answer.status)"))
+                    CommandError("cannot ask the daemon at \(path): it answered \(target) with status \(answer.status)")
+                )
             }
         } catch let error as TransportError where error.code == .cannotConnect {
             // A socket that a killed daemon left: nobody is there.

@@ -60,7 +60,8 @@ struct ServerOptions: ParsableArguments {
         }
         try Self.checkRange("service-cidr", serviceCidr)
         guard nodePorts != nil else {
-            throw ValidationError("--service-node-port-range \(serviceNodePortRange): it must be FIRST-LAST within 1-65535")
+            throw ValidationError(
+                "--service-node-port-range \(serviceNodePortRange): it must be FIRST-LAST within 1-65535")
         }
         guard (8...30).contains(nodeCidrMaskSize) else {
             throw ValidationError("--node-cidr-mask-size \(nodeCidrMaskSize): it must be within 8-30")

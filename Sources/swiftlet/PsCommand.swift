@@ -30,7 +30,9 @@ struct PsCommand: AsyncParsableCommand {
     }
 
     static func table(_ list: JSON) -> String {
-        var table = TextTable(["CONTAINER", "NAMESPACE", "POD", "NAME", "IMAGE", "STATE", "RESTARTS", "PID", "IP", "AGE"])
+        var table = TextTable([
+            "CONTAINER", "NAMESPACE", "POD", "NAME", "IMAGE", "STATE", "RESTARTS", "PID", "IP", "AGE",
+        ])
         for item in list["items"].items {
             let isRunning = item["state"].string == "Running"
             let state = item["state"].stringValue + (item["exitCode"].int.map { " (\($0))" } ?? "")

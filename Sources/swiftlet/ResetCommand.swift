@@ -42,7 +42,9 @@ struct ResetCommand: AsyncParsableCommand {
             await attempt(path) { try FileTree.remove(path) }
         }
         withExtendedLifetime(lock) {}
-        guard failures.isEmpty else { throw CommandError("reset is incomplete:\n  " + failures.joined(separator: "\n  ")) }
+        guard failures.isEmpty else {
+            throw CommandError("reset is incomplete:\n  " + failures.joined(separator: "\n  "))
+        }
         printOut("reset: nothing of \(paths.root.isEmpty ? "/" : paths.root) (tag \(paths.tag)) is left")
     }
 

@@ -40,13 +40,15 @@ enum Sources {
         }
     }
 
+    private static let modifiers: Set<String> = ["public", "package", "internal", "private"]
+
     /// The modules that a file imports, whatever attributes stand before.
     static func imports(of path: String) throws -> Set<String> {
         var modules: Set<String> = []
         for line in try read(path).split(separator: "\n") where line.contains("import ") {
             let words = line.split(separator: " ").map(String.init)
             guard let position = words.firstIndex(of: "import"), position + 1 < words.count,
-                words[..<position].allSatisfy({ $0.hasPrefix("@") || ["public", "package", "internal", "private"].contains($0) })
+                words[..<position].allSatisfy({ $0.hasPrefix("@") || modifiers.contains($0) })
             else { continue }
             let isKindImport = ["struct", "class", "enum", "func", "var", "let", "protocol", "typealias"]
                 .contains(words[position + 1])

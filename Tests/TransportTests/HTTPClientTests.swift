@@ -157,7 +157,9 @@ import Testing
                 server: "http://127.0.0.1:\(port)/", bearerToken: "t0ken", loops: loops, log: quiet)
             var lines: [String] = []
             let request = APIRequest(.get, "/api/v1/pods", query: [("fieldSelector", "spec.nodeName=a b")])
-            for try await line in try await client.lines(request) { lines.append(String(decoding: line, as: UTF8.self)) }
+            for try await line in try await client.lines(request) {
+                lines.append(String(decoding: line, as: UTF8.self))
+            }
             #expect(lines == ["one", "two", "three", String(repeating: "x", count: 300_000)])
         }
     }

@@ -40,7 +40,10 @@ import Testing
         #expect(url.host == "::1" && url.port == 6443 && url.target == "/x?y" && url.authority == "[::1]:6443")
         #expect(try HTTPURL("http://h").target == "/")
         #expect(try HTTPURL("http://h?a").target == "/?a")
-        for bad in ["", "h", "ftp://h", "http://", "http://h:0/", "http://h:99999/", "http://u@h/", "http://[::1/", "http://h/ b"] {
+        let malformed = [
+            "", "h", "ftp://h", "http://", "http://h:0/", "http://h:99999/", "http://u@h/", "http://[::1/", "http://h/ b",
+        ]
+        for bad in malformed {
             #expect(throws: TransportError.self) { try HTTPURL(bad) }
         }
     }

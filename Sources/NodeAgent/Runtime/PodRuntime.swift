@@ -12,6 +12,9 @@ public final class PodRuntime: Sendable {
     private let context: RuntimeContext
     private let sandboxes = Mutex<[String: Sandbox]>([:])
 
+    /// False in a build without the pods' supervisor, as of the unit tests alone: no pod can be built then.
+    public static var hasSupervisor: Bool { SupervisorImage.isBuilt }
+
     /// Opens what the runtime needs (folders, netlink, cgroups); changes nothing of pods that exist.
     public convenience init(config: RuntimeConfig, log: Logger) throws(RuntimeError) {
         try self.init(config: config, log: log, features: nil, cgroups: nil)

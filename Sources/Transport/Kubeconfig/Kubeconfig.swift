@@ -98,7 +98,8 @@ public struct Kubeconfig: Sendable {
         let context = try entry("contexts", "context", name)
         let cluster = try entry("clusters", "cluster", context["cluster"].stringValue)
         let user =
-            context["user"].stringValue.isEmpty ? JSON.emptyObject : try entry("users", "user", context["user"].stringValue)
+            context["user"].stringValue.isEmpty
+            ? JSON.emptyObject : try entry("users", "user", context["user"].stringValue)
         let server = cluster["server"].stringValue
         guard !server.isEmpty else {
             throw Invalid("kubeconfig: cluster \"\(context["cluster"].stringValue)\" has no server")

@@ -1,4 +1,3 @@
-import CLinux
 import Glibc
 import Kernel
 
@@ -23,7 +22,9 @@ enum HostChecks {
     /// The nearest folder that exists.
     private static func existing(_ path: String) -> String {
         var path = path
-        while !path.isEmpty, access(path, F_OK) != 0 { path = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "" }
+        while !path.isEmpty, access(path, F_OK) != 0 {
+            path = path.lastIndex(of: "/").map { String(path[..<$0]) } ?? ""
+        }
         return path.isEmpty ? "/" : path
     }
 
@@ -40,9 +41,7 @@ enum HostChecks {
     }
 
     private static func dataFileSystem(_ paths: Paths) -> Finding {
-        // A writable layer can't lie on another overlay.
-        let type = swl_statfs_type(existing(paths.dataDir))
-        return type == Int(SWL_OVERLAYFS_SUPER_MAGIC)
+        MountFeatures.isOnOverlay(existing(paths.dataDir))
             ? .failure(
                 "data file system", "\(paths.dataDir) lies on an overlay",
                 "put it on a plain file system (ext4, xfs, btrfs, tmpfs) with --data-dir or --root")

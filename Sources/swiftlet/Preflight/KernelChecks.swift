@@ -1,4 +1,3 @@
-import CPodInit
 import Glibc
 import Kernel
 import NodeAgent
@@ -18,10 +17,14 @@ enum KernelChecks {
         var name = utsname()
         uname(&name)
         let release = withUnsafePointer(to: &name.release) {
-            $0.withMemoryRebound(to: CChar.self, capacity: MemoryLayout.size(ofValue: $0.pointee)) { String(cString: $0) }
+            $0.withMemoryRebound(to: CChar.self, capacity: MemoryLayout.size(ofValue: $0.pointee)) {
+                String(cString: $0)
+            }
         }
         let numbers = release.split { !$0.isNumber }.prefix(2).compactMap { Int($0) }
-        guard numbers.count == 2 else { return .warning("kernel", "version \(release) is not understood", "use Linux 6.1 or newer") }
+        guard numbers.count == 2 else {
+            return .warning("kernel", "version \(release) is not understood", "use Linux 6.1 or newer")
+        }
         let isNewEnough = (numbers[0], numbers[1]) >= (floor.major, floor.minor)
         return isNewEnough
             ? .ok("kernel", "Linux \(release)")
@@ -48,8 +51,8 @@ enum KernelChecks {
     }
 
     private static func supervisor() -> Finding {
-        swl_podinit_image_size() > 0
-            ? .ok("podinit", "embedded, \(swl_podinit_image_size()) bytes")
+        PodRuntime.hasSupervisor
+            ? .ok("podinit", "the pods' supervisor is embedded")
             : .failure("podinit", "this binary was built without the pods' supervisor", "build it by make build")
     }
 
@@ -66,7 +69,9 @@ enum KernelChecks {
         let missing = ["net", "ipc", "uts", "pid", "mnt", "cgroup"].filter { access("/proc/self/ns/\($0)", F_OK) != 0 }
         return missing.isEmpty
             ? .ok("namespaces", "net, ipc, uts, pid, mnt, cgroup")
-            : .failure("namespaces", "the kernel lacks \(missing.joined(separator: ", "))", "use a kernel with CONFIG_NAMESPACES")
+            : .failure(
+                "namespaces", "the kernel lacks \(missing.joined(separator: ", "))",
+                "use a kernel with CONFIG_NAMESPACES")
     }
 
     private static func cgroups() -> Finding {
@@ -83,7 +88,8 @@ enum KernelChecks {
                 return .failure("cgroups", "none is mounted", "mount -t cgroup2 none /sys/fs/cgroup")
             }
             available = Set(
-                (KernelFile.readIfPresent(unified + "/cgroup.controllers") ?? "").split(separator: " ").map(String.init))
+                (KernelFile.readIfPresent(unified + "/cgroup.controllers") ?? "").split(separator: " ").map(String.init)
+            )
         }
         let layout = isV1 ? (mounts.unified == nil ? "v1" : "v1 with v2 beside it") : "v2"
         let missing = ["cpu", "memory", "pids"].filter { !available.contains($0) }
@@ -103,15 +109,20 @@ enum KernelChecks {
     private static func mounts() -> [Finding] {
         let features = MountFeatures.probe()
         guard features.hasOverlay else {
-            return [.failure("overlayfs", "the kernel has none", "modprobe overlay, or use a kernel with CONFIG_OVERLAY_FS")]
+            return [
+                .failure("overlayfs", "the kernel has none", "modprobe overlay, or use a kernel with CONFIG_OVERLAY_FS")
+            ]
         }
         guard features.hasNewAPI else {
-            return [.failure("mounts", "fsopen, open_tree and move_mount are refused", "run as root, on Linux 6.1 or newer")]
+            return [
+                .failure("mounts", "fsopen, open_tree and move_mount are refused", "run as root, on Linux 6.1 or newer")
+            ]
         }
         return [
             .ok(
                 "overlayfs",
-                features.addsLayersOneByOne ? "takes layers one by one" : "takes all layers in one option (before Linux 6.7)"),
+                features.addsLayersOneByOne
+                    ? "takes layers one by one" : "takes all layers in one option (before Linux 6.7)"),
             .ok(
                 "mounts",
                 features.mountsOnDetachedTrees

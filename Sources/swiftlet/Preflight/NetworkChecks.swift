@@ -13,7 +13,8 @@ enum NetworkChecks {
             let near = try NetworkNamespace.make()
             let far = try NetworkNamespace.make()
             try Rtnetlink(in: near).execute { batch in
-                batch.addVeth(.init(name: "near"), peer: .init(name: "far"), peerNamespace: far.descriptor.raw, mtu: 1500)
+                batch.addVeth(
+                    .init(name: "near"), peer: .init(name: "far"), peerNamespace: far.descriptor.raw, mtu: 1500)
             }
         } catch {
             return .failure("veth", "\(error)", "run as root, with a kernel that has CONFIG_NET_NS and CONFIG_VETH")
@@ -22,10 +23,13 @@ enum NetworkChecks {
     }
 
     private static func rules() -> Finding {
-        guard let reason = ServiceProxy.nftablesProblem() else { return .ok("nftables", "services become rules of the kernel") }
+        guard let reason = ServiceProxy.nftablesProblem() else {
+            return .ok("nftables", "services become rules of the kernel")
+        }
         return .warning(
             "nftables", reason,
-            "services are forwarded in userspace instead (slower; pods have no way out): modprobe nf_tables nft_chain_nat")
+            "services are forwarded in userspace instead (slower; pods have no way out): modprobe nf_tables nft_chain_nat"
+        )
     }
 
     private static func forwarding() -> Finding {

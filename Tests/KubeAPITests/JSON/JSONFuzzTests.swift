@@ -83,7 +83,8 @@ struct SeededGenerator: RandomNumberGenerator {
             }
             // Looking for duplicates changes nothing.
             var duplicates: [String] = []
-            #expect((try? JSON.parse(bytes, duplicates: &duplicates)) == (try? JSON.parse(bytes)), "seed \(seed)")  // both or none
+            // Both or none.
+            #expect((try? JSON.parse(bytes, duplicates: &duplicates)) == (try? JSON.parse(bytes)), "seed \(seed)")
             guard let parsed = try? JSON.parse(bytes) else { continue }  // refusing is what is expected most often
             // What it accepts must be a value that it also understands when written.
             #expect((try? JSON.parse(parsed.serialized())) == parsed, "seed \(seed)")  // a refusal fails the test

@@ -114,7 +114,7 @@ import Testing
             let text = (0..<Int.random(in: 0..<10, using: &random)).map { _ in
                 tokens.randomElement(using: &random) ?? ""
             }.joined()
-            guard let selector = try? LabelSelector(parsing: text) else { continue }  // refusing is what is expected most often
+            guard let selector = try? LabelSelector(parsing: text) else { continue }  // most are refused
             #expect((try? LabelSelector(parsing: selector.description)) == selector, "seed \(seed): \(text)")
         }
     }
