@@ -41,7 +41,8 @@ import Testing
         #expect(try HTTPURL("http://h").target == "/")
         #expect(try HTTPURL("http://h?a").target == "/?a")
         let malformed = [
-            "", "h", "ftp://h", "http://", "http://h:0/", "http://h:99999/", "http://u@h/", "http://[::1/", "http://h/ b",
+            "", "h", "ftp://h", "http://", "http://h:0/", "http://h:99999/", "http://u@h/", "http://[::1/",
+            "http://h/ b",
         ]
         for bad in malformed {
             #expect(throws: TransportError.self) { try HTTPURL(bad) }
