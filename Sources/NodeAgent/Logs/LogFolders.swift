@@ -27,10 +27,16 @@ struct LogFolders: Sendable {
         unlink(paths.logLink(pod, container, id: id))
     }
 
-    /// Removes all logs of a pod. The links are those of the ids that are known; others dangle until the next sweep.
-    func removeAll(_ pod: Pod, ids: [(container: String, id: String)]) throws(KernelError) {
-        for (container, id) in ids { unlink(paths.logLink(pod, container, id: id)) }
-        try FileTree.remove(paths.podLogs(pod))
+    /// Removes all logs of a pod, and the links to them: also those of starts that nobody remembers.
+    func removeAll(_ pod: Pod) throws(KernelError) {
+        let folder = paths.podLogs(pod)
+        let prefix = "\(pod.name)_\(pod.namespace)_"
+        for name in FileTree.names(in: paths.containerLogs) where name.hasPrefix(prefix) {
+            let link = "\(paths.containerLogs)/\(name)"
+            // Another pod may have the name by now.
+            if HostFiles.linkTarget(link)?.hasPrefix(folder + "/") == true { unlink(link) }
+        }
+        try FileTree.remove(folder)
     }
 
     /// Removes what pods have left that are not known any more, and links that lead nowhere.

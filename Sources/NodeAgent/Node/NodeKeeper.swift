@@ -117,7 +117,7 @@ final class NodeKeeper: Sendable {
     // MARK: the object
 
     private func register() async throws -> JSON {
-        if let range = config.podCIDR { try await refuseTaken(range) }
+        let range = try await rangeToAskFor()
         var object: JSON = [
             "kind": "Node", "apiVersion": "v1",
             "metadata": [
@@ -126,7 +126,7 @@ final class NodeKeeper: Sendable {
             ],
             "spec": .emptyObject,
         ]
-        if let range = config.podCIDR {
+        if let range {
             object["spec"] = ["podCIDR": .string(range.description), "podCIDRs": [.string(range.description)]]
         }
         object["status"] = status(known: .null)
@@ -137,15 +137,21 @@ final class NodeKeeper: Sendable {
         }
     }
 
-    /// A range of one's own must not be another node's.
-    private func refuseTaken(_ range: CIDR) async throws {
+    /// The range that the node brings along: its own, or the one that its pods have addresses of (its object was deleted
+    /// while they ran). Nil leaves it to the API. A range of one's own must not be another node's.
+    private func rangeToAskFor() async throws -> CIDR? {
+        guard let range = config.podCIDR ?? (node.current.isNetworkReady ? SavedRange.read(paths.node) : nil) else {
+            return nil
+        }
         let others = try await client.list(.nodes)["items"].items.map(Node.init)
         let taker = others.first { other in
             other.name != config.nodeName && other.podCIDRs.contains { CIDR($0)?.overlaps(range) == true }
         }
+        guard config.podCIDR != nil else { return taker == nil ? range : nil }
         let problem = taker.map { "the pod range \(range) overlaps that of node \($0.name)" }
         if let problem { log.error("cannot use the pod range", metadata: ["err": "\(problem)"]) }
         state.withLock { $0.rangeProblem = problem }
+        return range
     }
 
     private func correctLabels(of object: JSON) async throws {

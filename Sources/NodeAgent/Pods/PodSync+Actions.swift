@@ -113,14 +113,11 @@ extension PodSync {
         state.isCleaningUp = true
         context.objects?.release(pod.uid)
         let (paths, logs, mailbox, pod) = (context.paths, context.logs, mailbox, pod)
-        let ids = state.containers.flatMap { name, container in
-            [container.current, container.previous].compactMap { $0 }.map { (container: name, id: $0.id) }
-        }
         context.files.post {
             do throws(KernelError) {
                 try FileTree.remove(paths.pod(pod.uid))
                 try FileTree.remove(paths.memoryVolumes(pod.uid))
-                try logs.removeAll(pod, ids: ids)
+                try logs.removeAll(pod)
                 mailbox.send(.cleanedUp(.success(())))
             } catch {
                 mailbox.send(.cleanedUp(.failure(CleanUpError(description: "\(error)"))))

@@ -149,6 +149,36 @@ import Transport
         }
     }
 
+    @Test func aContainerThatFailsWithoutAWordIsQuotedFromItsLog() async throws {
+        try await withNode { node, api in
+            api.add(
+                try Sample.pod(
+                    "{restartPolicy: Never, containers: [{name: main, image: demo, "
+                        + "terminationMessagePolicy: FallbackToLogsOnError}]}"))
+            await api.wait(forPod: "web", Self.isRunning)
+            try node.folder.write(
+                "2026-03-04T05:06:07.000000000Z stderr F it broke\n", to: "log/pods/default_web_uid-1/main/0.log")
+            node.runtime.exit("main", uid: "uid-1", code: 1)
+            await api.wait(forPod: "web") { $0.phase == "Failed" }
+            #expect(api.pod("web").containerStatuses.first?.terminated?["message"] == "it broke\n")
+        }
+    }
+
+    @Test func aNodeWhoseObjectIsDeletedComesBackWithItsRange() async throws {
+        try await withNode(podCIDR: nil) { _, api in
+            let path = "/api/v1/nodes/node1"
+            await api.wait { $0[path] != nil }
+            var object = api.object(path)
+            object["spec"]["podCIDR"] = "10.244.3.0/24"
+            api.put(path, object)
+            await api.wait { Node_($0[path])?.isReady == true }
+            let uid = api.object(path).uid
+            api.remove(path)
+            await api.wait { $0[path].map { $0.uid != uid } == true }
+            #expect(api.object(path)["spec"]["podCIDR"] == "10.244.3.0/24")
+        }
+    }
+
     @Test func aSandboxThatDiesIsMadeAnew() async throws {
         try await withNode { node, api in
             api.add(try Sample.plainPod())
