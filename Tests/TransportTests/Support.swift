@@ -56,7 +56,7 @@ final class RawConnection {
             }
         }
         guard result == 0 else { throw Failure() }
-        var limit = timeval(tv_sec: 5, tv_usec: 0)
+        var limit = timeval(tv_sec: 60, tv_usec: 0)
         setsockopt(descriptor, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
         setsockopt(descriptor, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     }
@@ -78,12 +78,12 @@ final class RawConnection {
 
     @discardableResult func send(_ text: String) -> Bool { send(Array(text.utf8)) }
 
-    /// Reads until `end` has come, or the server has closed, or 5 s have passed. Polls, because a blocked thread would
+    /// Reads until `end` has come, or the server has closed, or a minute has passed. Polls, because a blocked thread would
     /// be one of the few that all tests share.
     func read(until end: String? = nil) async throws -> String {
         var bytes: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 65_536)
-        for _ in 0..<2_500 {
+        for _ in 0..<30_000 {
             let count = recv(descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT))
             if count > 0 {
                 bytes.append(contentsOf: buffer[..<count])
@@ -100,7 +100,7 @@ final class RawConnection {
     /// Whether the server closes within 5 s.
     func isClosedByPeer() async throws -> Bool {
         var buffer = [UInt8](repeating: 0, count: 65_536)
-        for _ in 0..<2_500 {
+        for _ in 0..<30_000 {
             let count = recv(descriptor, &buffer, buffer.count, Int32(MSG_DONTWAIT))
             if count == 0 || count < 0 && errno == ECONNRESET { return true }
             if count < 0 { try await Task.sleep(for: .milliseconds(2)) }
