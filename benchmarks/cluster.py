@@ -41,9 +41,11 @@ class Cluster:
         subprocess.run(["ip", "netns", "add", self.netns], check=True)
         enter_namespace(self.netns)
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-        subprocess.run(["ip", "link", "add", "uplink", "type", "dummy"], check=True)
+        # A pair with both ends here: a dummy link is not in every kernel.
+        subprocess.run(["ip", "link", "add", "uplink", "type", "veth", "peer", "name", "beyond"], check=True)
         subprocess.run(["ip", "addr", "add", "192.0.2.2/24", "dev", "uplink"], check=True)
-        subprocess.run(["ip", "link", "set", "uplink", "up"], check=True)
+        for link in ("beyond", "uplink"):
+            subprocess.run(["ip", "link", "set", link, "up"], check=True)
         subprocess.run(["ip", "route", "add", "default", "via", "192.0.2.1"], check=True)
         self.process = None
 
