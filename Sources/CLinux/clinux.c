@@ -445,3 +445,20 @@ int swl_bpf_attach_device_program(int cgroup, int program) {
 int swl_inotify_create(void) { return result(inotify_init1(IN_CLOEXEC | IN_NONBLOCK)); }
 int swl_inotify_add(int fd, const char *path, uint32_t mask) { return result(inotify_add_watch(fd, path, mask)); }
 int swl_inotify_remove(int fd, int watch) { return result(inotify_rm_watch(fd, watch)); }
+
+// --- forwarding
+int swl_accept(int fd, void *address, size_t capacity) {
+    socklen_t length = (socklen_t)capacity;
+    return result(accept4(fd, address, &length, SOCK_CLOEXEC | SOCK_NONBLOCK));
+}
+
+int swl_pipe(int ends[2], int bytes) {
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0) return -errno;
+    fcntl(ends[1], F_SETPIPE_SZ, bytes); // refused: it keeps its usual size, and takes more turns
+    return 0;
+}
+
+long swl_splice(int from, int to, size_t count) {
+    ssize_t moved = splice(from, NULL, to, NULL, count, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+    return moved < 0 ? -errno : moved;
+}

@@ -162,3 +162,11 @@ enum {
 int swl_inotify_create(void);
 int swl_inotify_add(int fd, const char *path, uint32_t mask);
 int swl_inotify_remove(int fd, int watch);
+
+// --- forwarding
+// Accepts one connection (close-on-exec, not blocking); the peer's address goes into `address`.
+int swl_accept(int fd, void *address, size_t capacity);
+// A pipe (close-on-exec, not blocking) that holds that many bytes where the system lets it: {read end, write end}.
+int swl_pipe(int ends[2], int bytes);
+// Moves bytes between a socket and a pipe without copying them. Never waits for the pipe.
+long swl_splice(int from, int to, size_t count);
