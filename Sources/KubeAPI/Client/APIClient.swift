@@ -58,6 +58,12 @@ public struct ResourcePath: Hashable, Sendable, CustomStringConvertible {
         group: "discovery.k8s.io", resource: "endpointslices", kind: "EndpointSlice")
     public static let replicationControllers = ResourcePath(
         resource: "replicationcontrollers", kind: "ReplicationController")
+    public static let replicaSets = ResourcePath(group: "apps", resource: "replicasets", kind: "ReplicaSet")
+    public static let deployments = ResourcePath(group: "apps", resource: "deployments", kind: "Deployment")
+    public static let daemonSets = ResourcePath(group: "apps", resource: "daemonsets", kind: "DaemonSet")
+    public static let controllerRevisions = ResourcePath(
+        group: "apps", resource: "controllerrevisions", kind: "ControllerRevision")
+    public static let jobs = ResourcePath(group: "batch", resource: "jobs", kind: "Job")
     public static let namespaces = ResourcePath(resource: "namespaces", kind: "Namespace", isNamespaced: false)
     public static let configMaps = ResourcePath(resource: "configmaps", kind: "ConfigMap")
     public static let secrets = ResourcePath(resource: "secrets", kind: "Secret")

@@ -10,7 +10,18 @@ enum DescriptionData {
         ContainerPort: A port that a container listens on.
         ContainerState: What a container is doing: one of waiting, running, terminated.
         ContainerStatus: What is known of a container. Written by the node that runs it.
+        ControllerRevision: A state of a controller's template, kept so that it can be gone back to.
+        DaemonSet: Runs one pod on every node that fits.
+        DaemonSetCondition: A claim about a daemon set.
+        DaemonSetSpec: What is to run on the nodes, and how a change gets there.
+        DaemonSetStatus: On how many nodes the pod runs.
+        DaemonSetUpdateStrategy: How a daemon set's pods are replaced.
         DeleteOptions: How an object is deleted.
+        Deployment: Keeps a number of equal pods running and brings changes of them about step by step.
+        DeploymentCondition: A claim about a deployment.
+        DeploymentSpec: How many pods there should be, of what kind, and how a change gets there.
+        DeploymentStatus: How many pods there are, and how far a rollout is.
+        DeploymentStrategy: How a deployment's pods are replaced.
         EmptyDirVolumeSource: A directory that starts empty and goes with the pod.
         Endpoint: One address behind a service, with its state.
         EndpointSlice: A part of the addresses behind a service.
@@ -22,6 +33,10 @@ enum DescriptionData {
         ExecAction: A command that is run in the container.
         HTTPGetAction: An HTTP request to the container.
         HostPathVolumeSource: A file or directory of the node.
+        Job: Runs pods until enough of them have succeeded.
+        JobCondition: A claim about a job.
+        JobSpec: What is to be done, how often and how many at a time.
+        JobStatus: How far the job is.
         Lease: Who holds something, and until when.
         Lifecycle: What is done after a container's start and before its stop.
         Namespace: A scope for names; deleting it deletes all that it holds.
@@ -32,15 +47,25 @@ enum DescriptionData {
         ObjectReference: Names another object.
         OwnerReference: Names an object that this one belongs to and goes with.
         Pod: Containers that run together on one node and share a network address and volumes.
+        PodFailurePolicy: Rules about failures of a job's pods; the first that fits counts.
+        PodFailurePolicyOnExitCodesRequirement: Which exit codes a rule is about.
+        PodFailurePolicyOnPodConditionsPattern: Which condition of a pod a rule is about.
+        PodFailurePolicyRule: What is done about one sort of failure.
         PodSecurityContext: User, groups and privileges of all containers of a pod.
         PodSpec: What a pod is to be: its containers, its volumes and where it may run.
         PodStatus: What is known of a pod. Written by the node that runs it.
         PodTemplateSpec: What new pods are made from.
         Probe: A check of a container, repeated while it runs.
+        ReplicaSet: Keeps a number of equal pods running. Most are made by deployments.
+        ReplicaSetCondition: A claim about a replica set.
+        ReplicaSetSpec: How many pods there should be, and of what kind.
+        ReplicaSetStatus: How many pods there are.
         ReplicationController: Keeps a number of equal pods running.
         ReplicationControllerSpec: How many pods there should be, and of what kind.
         ReplicationControllerStatus: How many pods there are.
         ResourceRequirements: What a container asks for and what it may use at most.
+        RollingUpdateDaemonSet: How far a rolling update of a daemon set may go at a time.
+        RollingUpdateDeployment: How far a rolling update of a deployment may go at a time.
         Scale: How many pods a controller keeps; the same form for all controllers.
         Secret: Confidential data, for pods to read as files or variables.
         SecurityContext: User, groups and privileges of one container.
@@ -50,9 +75,12 @@ enum DescriptionData {
         ServiceSpec: What a service offers and to whom it leads.
         ServiceStatus: What is known of a service.
         Status: The outcome of a request.
+        SuccessPolicy: Rules by which an indexed job is done; the first that holds counts.
+        SuccessPolicyRule: What must have succeeded.
         TCPSocketAction: A connection to a port of the container.
         Taint: Keeps pods away that do not tolerate it.
         Toleration: A taint that a pod bears.
+        UncountedTerminatedPods: Pods that have ended and are about to be counted, by their uid.
         Volume: A directory or file that containers of a pod can mount.
         VolumeMount: Where a volume appears in a container.
         .annotations: Keys and values that tools attach; not for selecting.
@@ -125,10 +153,45 @@ enum DescriptionData {
         ContainerStatus.restartCount: How often it was restarted.
         ContainerStatus.started: Whether it has started, by its startup probe.
         ContainerStatus.state: What it is doing.
+        ControllerRevision.data: The state, as a patch of the controller.
+        ControllerRevision.revision: The number of the state; the highest is the newest.
+        DaemonSetSpec.minReadySeconds: Seconds that a pod must be ready before it counts as available.
+        DaemonSetSpec.revisionHistoryLimit: How many older states are kept to go back to.
+        DaemonSetSpec.selector: Which pods are the set's. Never changes, and must match the template's labels.
+        DaemonSetSpec.template: What new pods are made from; its node selector and the like say which nodes fit.
+        DaemonSetSpec.updateStrategy: How pods are replaced when the template changes.
+        DaemonSetStatus.collisionCount: How often the name of a new revision was taken.
+        DaemonSetStatus.currentNumberScheduled: Nodes that should run the pod and do.
+        DaemonSetStatus.desiredNumberScheduled: Nodes that should run the pod.
+        DaemonSetStatus.numberAvailable: Nodes that should run the pod and have had it ready for minReadySeconds.
+        DaemonSetStatus.numberMisscheduled: Nodes that run the pod and should not.
+        DaemonSetStatus.numberReady: Nodes that should run the pod and have it ready.
+        DaemonSetStatus.numberUnavailable: Nodes that should run the pod and have none that is available.
+        DaemonSetStatus.updatedNumberScheduled: Nodes that run the pod in its newest form.
+        DaemonSetUpdateStrategy.rollingUpdate: How many pods may be missing or doubled meanwhile.
+        DaemonSetUpdateStrategy.type: RollingUpdate, or OnDelete to leave each pod until somebody deletes it.
         DeleteOptions.dryRun: All: check everything and change nothing.
         DeleteOptions.gracePeriodSeconds: Seconds that the object has to end; 0 for at once.
         DeleteOptions.preconditions: What must hold for the deletion to happen.
         DeleteOptions.propagationPolicy: What becomes of objects that this one owns: Orphan, Background or Foreground.
+        DeploymentCondition.lastUpdateTime: When the claim was last renewed.
+        DeploymentSpec.minReadySeconds: Seconds that a pod must be ready before it counts as available.
+        DeploymentSpec.paused: Whether changes of the template wait.
+        DeploymentSpec.progressDeadlineSeconds: Seconds without progress after which a rollout counts as failed.
+        DeploymentSpec.replicas: How many pods there should be.
+        DeploymentSpec.revisionHistoryLimit: How many older replica sets are kept to go back to.
+        DeploymentSpec.selector: Which pods are the deployment's. Never changes, and must match the template's labels.
+        DeploymentSpec.strategy: How old pods are replaced by new ones.
+        DeploymentSpec.template: What new pods are made from. A change of it begins a rollout.
+        DeploymentStatus.availableReplicas: Pods that have been ready for minReadySeconds.
+        DeploymentStatus.collisionCount: How often the name of a new replica set was taken.
+        DeploymentStatus.readyReplicas: Pods that are ready.
+        DeploymentStatus.replicas: Pods that there are, old and new.
+        DeploymentStatus.terminatingReplicas: Pods that are being deleted.
+        DeploymentStatus.unavailableReplicas: Pods that are still missing or not available.
+        DeploymentStatus.updatedReplicas: Pods of the newest template.
+        DeploymentStrategy.rollingUpdate: How many pods may be missing or too many meanwhile.
+        DeploymentStrategy.type: RollingUpdate, or Recreate to end all old pods first.
         EmptyDirVolumeSource.medium: Memory for a file system in memory, empty for the node's disk.
         EmptyDirVolumeSource.sizeLimit: How much it may hold.
         Endpoint.addresses: The addresses; clients use the first.
@@ -174,6 +237,32 @@ enum DescriptionData {
         HTTPGetAction.scheme: HTTP or HTTPS.
         HostPathVolumeSource.path: The path on the node.
         HostPathVolumeSource.type: What must be there, or is made; empty for no check.
+        JobSpec.activeDeadlineSeconds: Seconds after its start at which the job is ended.
+        JobSpec.backoffLimit: Failures of pods after which the job has failed.
+        JobSpec.backoffLimitPerIndex: Failures of one index after which the index has failed.
+        JobSpec.completionMode: NonIndexed, or Indexed to number the pods.
+        JobSpec.completions: Pods that must succeed; without a number, one success ends the job.
+        JobSpec.managedBy: Who manages the job, where it is not the system.
+        JobSpec.manualSelector: Whether the selector and the labels are the client's own.
+        JobSpec.maxFailedIndexes: Failed indexes after which the job has failed.
+        JobSpec.parallelism: Pods that may run at a time.
+        JobSpec.podFailurePolicy: What a failure of a pod means, by its exit code or conditions.
+        JobSpec.podReplacementPolicy: Whether a pod that is being deleted is replaced at once or when it has failed.
+        JobSpec.selector: Which pods are the job's. Made by the system unless manualSelector says otherwise.
+        JobSpec.successPolicy: When an indexed job counts as done before all indexes are.
+        JobSpec.suspend: Whether the job's pods are to be gone until further notice.
+        JobSpec.template: What new pods are made from.
+        JobSpec.ttlSecondsAfterFinished: Seconds after its end at which the job is deleted.
+        JobStatus.active: Pods that run or wait to.
+        JobStatus.completedIndexes: Indexes that have succeeded, as a list of ranges.
+        JobStatus.completionTime: When the job had succeeded.
+        JobStatus.failed: Pods that have failed.
+        JobStatus.failedIndexes: Indexes that have failed, as a list of ranges.
+        JobStatus.ready: Active pods that are ready.
+        JobStatus.startTime: When the job was first worked on, or last resumed.
+        JobStatus.succeeded: Pods that have succeeded.
+        JobStatus.terminating: Pods that are being deleted and have not ended.
+        JobStatus.uncountedTerminatedPods: Pods that have ended and are about to be counted.
         LeaseSpec.acquireTime: When the holder got it.
         LeaseSpec.holderIdentity: Who holds it.
         LeaseSpec.leaseDurationSeconds: For how long it is held without renewal.
@@ -209,6 +298,13 @@ enum DescriptionData {
         ObjectMeta.selfLink: No longer used.
         OwnerReference.blockOwnerDeletion: Whether the owner waits for this object when it is deleted in the foreground.
         OwnerReference.controller: Whether the owner manages this object.
+        PodFailurePolicy.rules: The rules, in order.
+        PodFailurePolicyOnExitCodesRequirement.containerName: The container; without a name, any.
+        PodFailurePolicyOnExitCodesRequirement.operator: Whether the code must be one of the values, or none of them.
+        PodFailurePolicyOnExitCodesRequirement.values: The exit codes.
+        PodFailurePolicyRule.action: What is done: count it, ignore it, fail the index or fail the job.
+        PodFailurePolicyRule.onExitCodes: The exit codes that it is about.
+        PodFailurePolicyRule.onPodConditions: The conditions that it is about; any of them.
         PodSecurityContext.fsGroup: The group that owns the files of volumes.
         PodSecurityContext.runAsGroup: The group of the processes.
         PodSecurityContext.runAsNonRoot: Whether to refuse to run as root.
@@ -272,6 +368,15 @@ enum DescriptionData {
         Probe.tcpSocket: A port that must accept a connection.
         Probe.terminationGracePeriodSeconds: Seconds to end after a failure, in place of the pod's.
         Probe.timeoutSeconds: Seconds after which a check counts as failed.
+        ReplicaSetSpec.minReadySeconds: Seconds that a pod must be ready before it counts as available.
+        ReplicaSetSpec.replicas: How many pods there should be.
+        ReplicaSetSpec.selector: Which pods are the set's. Never changes, and must match the template's labels.
+        ReplicaSetSpec.template: What new pods are made from.
+        ReplicaSetStatus.availableReplicas: Pods that have been ready for minReadySeconds.
+        ReplicaSetStatus.fullyLabeledReplicas: Pods with all labels of the template.
+        ReplicaSetStatus.readyReplicas: Pods that are ready.
+        ReplicaSetStatus.replicas: Pods that there are.
+        ReplicaSetStatus.terminatingReplicas: Pods that are being deleted.
         ReplicationControllerSpec.minReadySeconds: Seconds that a pod must be ready before it counts as available.
         ReplicationControllerSpec.replicas: How many pods there should be.
         ReplicationControllerSpec.selector: Labels of the pods that count; without any, those of the template.
@@ -283,6 +388,10 @@ enum DescriptionData {
         ResourceRequirements.claims: Claims on devices that the container uses.
         ResourceRequirements.limits: What may be used at most.
         ResourceRequirements.requests: What is asked for; the scheduler counts it.
+        RollingUpdateDaemonSet.maxSurge: Nodes that may run the old and the new pod, as a number or in per cent.
+        RollingUpdateDaemonSet.maxUnavailable: Nodes that may be without the pod meanwhile, as a number or in per cent.
+        RollingUpdateDeployment.maxSurge: Pods that may be too many meanwhile, as a number or in per cent.
+        RollingUpdateDeployment.maxUnavailable: Pods that may be missing meanwhile, as a number or in per cent.
         ScaleSpec.replicas: How many pods there should be.
         ScaleStatus.replicas: How many pods there are.
         ScaleStatus.selector: The labels of the pods, as a query.
@@ -332,6 +441,9 @@ enum DescriptionData {
         ServiceSpec.trafficDistribution: Which endpoints are preferred.
         ServiceSpec.type: ClusterIP, NodePort, LoadBalancer or ExternalName.
         ServiceStatus.loadBalancer: The addresses of the load balancer.
+        SuccessPolicy.rules: The rules, in order.
+        SuccessPolicyRule.succeededCount: How many of them must have succeeded; without it, all.
+        SuccessPolicyRule.succeededIndexes: The indexes that count, as a list of ranges; without it, all.
         Taint.effect: NoSchedule, PreferNoSchedule or NoExecute.
         Taint.key: The taint's name.
         Taint.value: The taint's value.
@@ -340,6 +452,8 @@ enum DescriptionData {
         Toleration.operator: Exists or Equal.
         Toleration.tolerationSeconds: For how long NoExecute is borne.
         Toleration.value: The taint's value.
+        UncountedTerminatedPods.failed: Those that have failed.
+        UncountedTerminatedPods.succeeded: Those that have succeeded.
         Volume.configMap: Files made of a ConfigMap's entries.
         Volume.downwardAPI: Files made of the pod's own fields.
         Volume.emptyDir: A directory that starts empty and goes with the pod.
@@ -383,7 +497,26 @@ enum DescriptionData {
         ?timeoutSeconds: Seconds after which the server ends the request.
         ?timestamps: Whether each line begins with its time.
         ?watch: Whether to go on with changes as they happen.
+        ControllerRevision|Controller: The object whose state it is.
+        ControllerRevision|Revision: The number of the state.
+        DaemonSet|Available: Nodes that have had the pod ready for long enough.
+        DaemonSet|Current: Nodes that should run the pod and do.
+        DaemonSet|Desired: Nodes that should run the pod.
+        DaemonSet|Node Selector: Labels that a node must have.
+        DaemonSet|Ready: Nodes that have the pod ready.
+        DaemonSet|Up-to-date: Nodes that run the pod in its newest form.
+        Deployment|Available: Pods that have been ready for long enough.
+        Deployment|Ready: Pods that are ready, of those that should be.
+        Deployment|Up-to-date: Pods of the newest template.
+        Job|Completions: Pods that have succeeded, of those that must.
+        Job|Duration: How long the job took, or has taken so far.
+        Job|Status: What the job is doing, in a word.
+        ReplicaSet|Current: How many pods there are.
+        ReplicaSet|Desired: How many pods there should be.
+        ReplicaSet|Ready: How many of the pods are ready.
         |Age: How long ago the object was made.
+        |Containers: The names of the template's containers.
+        |Images: The images of the template's containers.
         |Name: The name of the object.
         |Selector: Labels of the pods.
         |Type: The type.
@@ -417,10 +550,8 @@ enum DescriptionData {
         Pod|Ready: Containers that are ready, of all.
         Pod|Restarts: How often containers were restarted, and when last.
         Pod|Status: What the pod is doing, in a word.
-        ReplicationController|Containers: The names of the template's containers.
         ReplicationController|Current: How many pods there are.
         ReplicationController|Desired: How many pods there should be.
-        ReplicationController|Images: The images of the template's containers.
         ReplicationController|Ready: How many of the pods are ready.
         Secret|Data: How many entries there are.
         Service|Cluster-IP: The service's virtual address.

@@ -1,9 +1,10 @@
 /// The built-in kinds, as discovery tells them. Another kind is one entry here and one in tools/generate-schemas.
 enum BuiltinResources {
-    private static func schema(_ name: String) -> Schema {
+    static func schema(_ name: String) -> Schema {
         SchemaTable.shared[name] ?? Schema(typeName: name, fields: [])
     }
-    private static let status = ["get", "patch", "update"]
+    /// Of `status` and `scale`.
+    static let statusVerbs = ["get", "patch", "update"]
 
     static let actions: [ResourceType] = [
         ResourceType(
@@ -11,7 +12,9 @@ enum BuiltinResources {
             schema: schema("core/v1.Binding"))
     ]
 
-    static let all: [ResourceType] = [
+    static let all: [ResourceType] = core + BuiltinWorkloads.all + others
+
+    private static let core: [ResourceType] = [
         ResourceType(
             .configMaps, singular: "configmap", shortNames: ["cm"],
             columns: [
@@ -39,13 +42,13 @@ enum BuiltinResources {
             verbs: ["create", "delete", "get", "list", "patch", "update", "watch"],
             subresources: [
                 .init("finalize", kind: "Namespace", verbs: ["update"]),
-                .init("status", kind: "Namespace", verbs: status),
+                .init("status", kind: "Namespace", verbs: statusVerbs),
             ],
             columns: [.name, .text("Status") { $0["status"]["phase"].stringValue }, .age],
             selectableFields: ["status.phase"], schema: schema("core/v1.Namespace")),
         ResourceType(
             .nodes, singular: "node", shortNames: ["no"],
-            subresources: [.init("status", kind: "Node", verbs: status)], columns: NodeColumns.all,
+            subresources: [.init("status", kind: "Node", verbs: statusVerbs)], columns: NodeColumns.all,
             selectableFields: ["spec.unschedulable"], schema: schema("core/v1.Node"),
             selectableValue: { node, path in
                 path == "spec.unschedulable" ? String(node["spec"]["unschedulable"].bool ?? false) : nil
@@ -56,7 +59,7 @@ enum BuiltinResources {
                 .init("binding", kind: "Binding", verbs: ["create"]),
                 .init("eviction", kind: "Eviction", group: "policy", version: "v1", verbs: ["create"]),
                 .init("log", kind: "Pod", verbs: ["get"]),
-                .init("status", kind: "Pod", verbs: status),
+                .init("status", kind: "Pod", verbs: statusVerbs),
             ], columns: PodColumns.all,
             selectableFields: [
                 "spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName",
@@ -73,8 +76,8 @@ enum BuiltinResources {
         ResourceType(
             .replicationControllers, singular: "replicationcontroller", shortNames: ["rc"], categories: ["all"],
             subresources: [
-                .init("scale", kind: "Scale", group: "autoscaling", version: "v1", verbs: status),
-                .init("status", kind: "ReplicationController", verbs: status),
+                .init("scale", kind: "Scale", group: "autoscaling", version: "v1", verbs: statusVerbs),
+                .init("status", kind: "ReplicationController", verbs: statusVerbs),
             ],
             columns: [
                 .name,
@@ -100,8 +103,11 @@ enum BuiltinResources {
             schema: schema("core/v1.ServiceAccount")),
         ResourceType(
             .services, singular: "service", shortNames: ["svc"], categories: ["all"],
-            subresources: [.init("status", kind: "Service", verbs: status)], columns: ServiceColumns.all,
+            subresources: [.init("status", kind: "Service", verbs: statusVerbs)], columns: ServiceColumns.all,
             selectableFields: ["spec.clusterIP", "spec.type"], schema: schema("core/v1.Service")),
+    ]
+
+    private static let others: [ResourceType] = [
         ResourceType(
             .leases, singular: "lease",
             columns: [.name, .text("Holder") { $0["spec"]["holderIdentity"].stringValue }, .age],

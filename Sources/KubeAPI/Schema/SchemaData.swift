@@ -5,6 +5,111 @@ enum SchemaData {
     static let text: StaticString = #"""
         W	IntOrString
         W	Quantity
+        T	apps/v1.ControllerRevision
+        F		meta/v1.TypeMeta	i				
+        F	metadata	meta/v1.ObjectMeta	o	1			
+        F	data	runtime.RawExtension	o	2			
+        F	revision	int64	r	3			
+        T	apps/v1.DaemonSet
+        F		meta/v1.TypeMeta	i				
+        F	metadata	meta/v1.ObjectMeta	o	1			
+        F	spec	apps/v1.DaemonSetSpec	o	2			
+        F	status	apps/v1.DaemonSetStatus	o	3			
+        T	apps/v1.DaemonSetCondition
+        F	type	apps/v1.DaemonSetConditionType	r	1			
+        F	status	core/v1.ConditionStatus	r	2			
+        F	lastTransitionTime	meta/v1.Time	o	3			
+        F	reason	string	o	4			
+        F	message	string	o	5			
+        A	apps/v1.DaemonSetConditionType	string		
+        T	apps/v1.DaemonSetSpec
+        F	selector	meta/v1.LabelSelector	pr	1			
+        F	template	core/v1.PodTemplateSpec	r	2			
+        F	updateStrategy	apps/v1.DaemonSetUpdateStrategy	o	3			
+        F	minReadySeconds	int32	o	4			
+        F	revisionHistoryLimit	int32	po	6			
+        T	apps/v1.DaemonSetStatus
+        F	currentNumberScheduled	int32	r	1			
+        F	numberMisscheduled	int32	r	2			
+        F	desiredNumberScheduled	int32	r	3			
+        F	numberReady	int32	r	4			
+        F	observedGeneration	int64	o	5			
+        F	updatedNumberScheduled	int32	o	6			
+        F	numberAvailable	int32	o	7			
+        F	numberUnavailable	int32	o	8			
+        F	collisionCount	int32	po	9			
+        F	conditions	apps/v1.DaemonSetCondition	lokM	10	type	type	
+        T	apps/v1.DaemonSetUpdateStrategy
+        F	type	apps/v1.DaemonSetUpdateStrategyType	o	1			
+        F	rollingUpdate	apps/v1.RollingUpdateDaemonSet	po	2			
+        A	apps/v1.DaemonSetUpdateStrategyType	string	e	OnDelete,RollingUpdate
+        T	apps/v1.Deployment
+        F		meta/v1.TypeMeta	i				
+        F	metadata	meta/v1.ObjectMeta	o	1			
+        F	spec	apps/v1.DeploymentSpec	o	2			
+        F	status	apps/v1.DeploymentStatus	o	3			
+        T	apps/v1.DeploymentCondition
+        F	type	apps/v1.DeploymentConditionType	r	1			
+        F	status	core/v1.ConditionStatus	r	2			
+        F	lastUpdateTime	meta/v1.Time	o	6			
+        F	lastTransitionTime	meta/v1.Time	o	7			
+        F	reason	string	o	4			
+        F	message	string	o	5			
+        A	apps/v1.DeploymentConditionType	string		Available,Progressing,ReplicaFailure
+        T	apps/v1.DeploymentSpec
+        F	replicas	int32	po	1			
+        F	selector	meta/v1.LabelSelector	pr	2			
+        F	template	core/v1.PodTemplateSpec	r	3			
+        F	strategy	apps/v1.DeploymentStrategy	oK	4			
+        F	minReadySeconds	int32	o	5			
+        F	revisionHistoryLimit	int32	po	6			
+        F	paused	bool	o	7			
+        F	progressDeadlineSeconds	int32	po	9			
+        T	apps/v1.DeploymentStatus
+        F	observedGeneration	int64	o	1			
+        F	replicas	int32	o	2			
+        F	updatedReplicas	int32	o	3			
+        F	readyReplicas	int32	o	7			
+        F	availableReplicas	int32	o	4			
+        F	unavailableReplicas	int32	o	5			
+        F	terminatingReplicas	int32	po	9			
+        F	conditions	apps/v1.DeploymentCondition	lokM	6	type	type	
+        F	collisionCount	int32	po	8			
+        T	apps/v1.DeploymentStrategy
+        F	type	apps/v1.DeploymentStrategyType	o	1			
+        F	rollingUpdate	apps/v1.RollingUpdateDeployment	po	2			
+        A	apps/v1.DeploymentStrategyType	string	e	Recreate,RollingUpdate
+        T	apps/v1.ReplicaSet
+        F		meta/v1.TypeMeta	i				
+        F	metadata	meta/v1.ObjectMeta	o	1			
+        F	spec	apps/v1.ReplicaSetSpec	o	2			
+        F	status	apps/v1.ReplicaSetStatus	o	3			
+        T	apps/v1.ReplicaSetCondition
+        F	type	apps/v1.ReplicaSetConditionType	r	1			
+        F	status	core/v1.ConditionStatus	r	2			
+        F	lastTransitionTime	meta/v1.Time	o	3			
+        F	reason	string	o	4			
+        F	message	string	o	5			
+        A	apps/v1.ReplicaSetConditionType	string		ReplicaFailure
+        T	apps/v1.ReplicaSetSpec
+        F	replicas	int32	po	1			
+        F	minReadySeconds	int32	o	4			
+        F	selector	meta/v1.LabelSelector	pr	2			
+        F	template	core/v1.PodTemplateSpec	o	3			
+        T	apps/v1.ReplicaSetStatus
+        F	replicas	int32	r	1			
+        F	fullyLabeledReplicas	int32	o	2			
+        F	readyReplicas	int32	o	4			
+        F	availableReplicas	int32	o	5			
+        F	terminatingReplicas	int32	po	7			
+        F	observedGeneration	int64	o	3			
+        F	conditions	apps/v1.ReplicaSetCondition	lokM	6	type	type	
+        T	apps/v1.RollingUpdateDaemonSet
+        F	maxUnavailable	IntOrString	po	1			
+        F	maxSurge	IntOrString	po	2			
+        T	apps/v1.RollingUpdateDeployment
+        F	maxUnavailable	IntOrString	po	1			
+        F	maxSurge	IntOrString	po	2			
         T	autoscaling/v1.Scale
         F		meta/v1.TypeMeta	i				
         F	metadata	meta/v1.ObjectMeta	o	1			
@@ -15,6 +120,73 @@ enum SchemaData {
         T	autoscaling/v1.ScaleStatus
         F	replicas	int32	r	1			
         F	selector	string	o	2			
+        A	batch/v1.CompletionMode	string	e	Indexed,NonIndexed
+        T	batch/v1.Job
+        F		meta/v1.TypeMeta	i				
+        F	metadata	meta/v1.ObjectMeta	o	1			
+        F	spec	batch/v1.JobSpec	o	2			
+        F	status	batch/v1.JobStatus	o	3			
+        T	batch/v1.JobCondition
+        F	type	batch/v1.JobConditionType	r	1			
+        F	status	core/v1.ConditionStatus	r	2			
+        F	lastProbeTime	meta/v1.Time	o	3			
+        F	lastTransitionTime	meta/v1.Time	o	4			
+        F	reason	string	o	5			
+        F	message	string	o	6			
+        A	batch/v1.JobConditionType	string		Complete,Failed,FailureTarget,SuccessCriteriaMet,Suspended
+        T	batch/v1.JobSpec
+        F	parallelism	int32	po	1			
+        F	completions	int32	po	2			
+        F	activeDeadlineSeconds	int64	po	3			
+        F	podFailurePolicy	batch/v1.PodFailurePolicy	po	11			
+        F	successPolicy	batch/v1.SuccessPolicy	po	16			
+        F	backoffLimit	int32	po	7			
+        F	backoffLimitPerIndex	int32	po	12			
+        F	maxFailedIndexes	int32	po	13			
+        F	selector	meta/v1.LabelSelector	po	4			
+        F	manualSelector	bool	po	5			
+        F	template	core/v1.PodTemplateSpec	r	6			
+        F	ttlSecondsAfterFinished	int32	po	8			
+        F	completionMode	batch/v1.CompletionMode	po	9			
+        F	suspend	bool	po	10			
+        F	podReplacementPolicy	batch/v1.PodReplacementPolicy	po	14			
+        F	managedBy	string	po	15			
+        T	batch/v1.JobStatus
+        F	conditions	batch/v1.JobCondition	loM	1		type	
+        F	startTime	meta/v1.Time	po	2			
+        F	completionTime	meta/v1.Time	po	3			
+        F	active	int32	o	4			
+        F	succeeded	int32	o	5			
+        F	failed	int32	o	6			
+        F	terminating	int32	po	11			
+        F	completedIndexes	string	o	7			
+        F	failedIndexes	string	po	10			
+        F	uncountedTerminatedPods	batch/v1.UncountedTerminatedPods	po	8			
+        F	ready	int32	po	9			
+        T	batch/v1.PodFailurePolicy
+        F	rules	batch/v1.PodFailurePolicyRule	lr	1			
+        A	batch/v1.PodFailurePolicyAction	string	e	Count,FailIndex,FailJob,Ignore
+        A	batch/v1.PodFailurePolicyOnExitCodesOperator	string	e	In,NotIn
+        T	batch/v1.PodFailurePolicyOnExitCodesRequirement
+        F	containerName	string	po	1			
+        F	operator	batch/v1.PodFailurePolicyOnExitCodesOperator	r	2			
+        F	values	int32	lrs	3			
+        T	batch/v1.PodFailurePolicyOnPodConditionsPattern
+        F	type	core/v1.PodConditionType	r	1			
+        F	status	core/v1.ConditionStatus		2			
+        T	batch/v1.PodFailurePolicyRule
+        F	action	batch/v1.PodFailurePolicyAction	r	1			
+        F	onExitCodes	batch/v1.PodFailurePolicyOnExitCodesRequirement	po	2			
+        F	onPodConditions	batch/v1.PodFailurePolicyOnPodConditionsPattern	lo	3			
+        A	batch/v1.PodReplacementPolicy	string	e	Failed,TerminatingOrFailed
+        T	batch/v1.SuccessPolicy
+        F	rules	batch/v1.SuccessPolicyRule	lr	1			
+        T	batch/v1.SuccessPolicyRule
+        F	succeededIndexes	string	po	1			
+        F	succeededCount	int32	po	2			
+        T	batch/v1.UncountedTerminatedPods
+        F	succeeded	string	los	1			
+        F	failed	string	los	2			
         A	coordination/v1.CoordinatedLeaseStrategy	string		OldestEmulationVersion
         T	coordination/v1.Lease
         F		meta/v1.TypeMeta	i				
@@ -1157,5 +1329,6 @@ enum SchemaData {
         F		meta/v1.TypeMeta	i				
         F	metadata	meta/v1.ObjectMeta	o	1			
         F	deleteOptions	meta/v1.DeleteOptions	po	2			
+        W	runtime.RawExtension
         """#
 }

@@ -4,6 +4,11 @@ enum SchemaDefaults {
     typealias Rule = @Sendable (inout JSON) -> Void
 
     static let byType: [String: Rule] = [
+        "apps/v1.DaemonSet": WorkloadDefaults.daemonSet,
+        "apps/v1.Deployment": WorkloadDefaults.deployment,
+        "apps/v1.ReplicaSet": WorkloadDefaults.replicaSet,
+        "batch/v1.Job": WorkloadDefaults.job,
+        "batch/v1.PodFailurePolicyOnPodConditionsPattern": WorkloadDefaults.failureCondition,
         "core/v1.Container": container,
         "core/v1.EphemeralContainer": container,
         "core/v1.ConfigMapVolumeSource": setting(["defaultMode": 420]),

@@ -95,7 +95,7 @@ public struct LabelSelector: Sendable, Hashable, CustomStringConvertible {
             self = .nothing
             return
         }
-        var requirements = json["matchLabels"].stringMap.map { Requirement($0.key, .in, [$0.value]) }
+        var requirements = json["matchLabels"].stringMap.map { Requirement($0.key, .equals, [$0.value]) }
         for expression in json["matchExpressions"].items {
             guard let requirement = Requirement(expression) else {
                 self = .nothing

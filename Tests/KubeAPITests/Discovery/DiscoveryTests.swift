@@ -6,7 +6,7 @@ import Testing
         #expect(Discovery.apiVersions(serverAddress: "10.0.0.1:6443")["versions"] == ["v1"])
         #expect(
             Discovery.groupList(.builtin)["groups"].items.map { $0["name"].stringValue } == [
-                "coordination.k8s.io", "discovery.k8s.io",
+                "apps", "batch", "coordination.k8s.io", "discovery.k8s.io",
             ])
         #expect(
             Discovery.group(.builtin, "discovery.k8s.io")
@@ -15,7 +15,7 @@ import Testing
                     "versions": [["groupVersion": "discovery.k8s.io/v1", "version": "v1"]],
                     "preferredVersion": ["groupVersion": "discovery.k8s.io/v1", "version": "v1"],
                 ])
-        #expect(Discovery.group(.builtin, "apps") == nil)
+        #expect(Discovery.group(.builtin, "nothing.k8s.io") == nil)
         #expect(Discovery.group(.builtin, "") == nil)
     }
 
@@ -59,7 +59,7 @@ import Testing
         let groups = Discovery.aggregated(.builtin, core: false, version: version)
         #expect(
             groups["items"].items.map { $0["metadata"]["name"].stringValue } == [
-                "coordination.k8s.io", "discovery.k8s.io",
+                "apps", "batch", "coordination.k8s.io", "discovery.k8s.io",
             ])
         #expect(groups["items"][0]["versions"][0]["freshness"] == "Current")
     }

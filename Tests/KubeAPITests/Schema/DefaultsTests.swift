@@ -128,4 +128,47 @@ import Testing
             }
         }
     }
+
+    private func spec(_ text: String, _ kind: String, _ apiVersion: String = "apps/v1") throws -> JSON {
+        try defaulted(#"{"spec":\#(text)}"#, kind: kind, apiVersion: apiVersion)["spec"]
+    }
+
+    @Test func deploymentsRollByQuarters() throws {
+        let plain = try spec("{}", "Deployment")
+        #expect(plain["replicas"] == 1 && plain["revisionHistoryLimit"] == 10)
+        #expect(plain["progressDeadlineSeconds"] == 600)
+        #expect(
+            plain["strategy"]
+                == ["type": "RollingUpdate", "rollingUpdate": ["maxUnavailable": "25%", "maxSurge": "25%"]])
+        let own = try spec(
+            #"{"replicas":0,"revisionHistoryLimit":0,"strategy":{"rollingUpdate":{"maxSurge":0}}}"#, "Deployment")
+        #expect(own["replicas"] == 0 && own["revisionHistoryLimit"] == 0)
+        #expect(own["strategy"]["rollingUpdate"] == ["maxUnavailable": "25%", "maxSurge": 0])
+        #expect(
+            try spec(#"{"strategy":{"type":"Recreate"}}"#, "Deployment")["strategy"] == ["type": "Recreate"])
+    }
+
+    @Test func daemonSetsRollNodeByNode() throws {
+        let plain = try spec("{}", "DaemonSet")
+        #expect(plain["revisionHistoryLimit"] == 10)
+        #expect(
+            plain["updateStrategy"]
+                == ["type": "RollingUpdate", "rollingUpdate": ["maxUnavailable": 1, "maxSurge": 0]])
+        #expect(
+            try spec(#"{"updateStrategy":{"type":"OnDelete"}}"#, "DaemonSet")["updateStrategy"] == ["type": "OnDelete"])
+        #expect(try spec("{}", "ReplicaSet")["replicas"] == 1)
+    }
+
+    @Test func aPlainJobWantsOneSuccess() throws {
+        let plain = try spec("{}", "Job", "batch/v1")
+        #expect(plain["completions"] == 1 && plain["parallelism"] == 1 && plain["backoffLimit"] == 6)
+        #expect(plain["completionMode"] == "NonIndexed" && plain["suspend"] == false)
+        #expect(plain["manualSelector"] == false && plain["podReplacementPolicy"] == "TerminatingOrFailed")
+        // With a parallelism alone it is a work queue: how many succeed is not fixed.
+        #expect(try spec(#"{"parallelism":3}"#, "Job", "batch/v1")["completions"].isNull)
+        #expect(try spec(#"{"completions":3}"#, "Job", "batch/v1")["parallelism"] == 1)
+        let job = try defaulted(
+            #"{"spec":{"template":{"metadata":{"labels":{"a":"b"}}}}}"#, kind: "Job", apiVersion: "batch/v1")
+        #expect(job["metadata"]["labels"] == ["a": "b"])
+    }
 }

@@ -14,6 +14,11 @@ enum DiscoveryFacts {
         /api/v1	secrets	Secret	n	create,delete,deletecollection,get,list,patch,update,watch			Name:string:0,Type:string:0,Data:string:0,Age:string:0
         /api/v1	serviceaccounts	ServiceAccount	n	create,delete,deletecollection,get,list,patch,update,watch	sa		Name:string:0,Secrets:string:0,Age:string:0
         /api/v1	services	Service	n	create,delete,get,list,patch,update,watch	svc	all	Name:string:0,Type:string:0,Cluster-IP:string:0,External-IP:string:0,Port(s):string:0,Age:string:0,Selector:string:1
+        /apis/apps/v1	controllerrevisions	ControllerRevision	n	create,delete,deletecollection,get,list,patch,update,watch			Name:string:0,Controller:string:0,Revision:string:0,Age:string:0
+        /apis/apps/v1	daemonsets	DaemonSet	n	create,delete,deletecollection,get,list,patch,update,watch	ds	all	Name:string:0,Desired:integer:0,Current:integer:0,Ready:integer:0,Up-to-date:integer:0,Available:integer:0,Node Selector:string:0,Age:string:0,Containers:string:1,Images:string:1,Selector:string:1
+        /apis/apps/v1	deployments	Deployment	n	create,delete,deletecollection,get,list,patch,update,watch	deploy	all	Name:string:0,Ready:string:0,Up-to-date:string:0,Available:string:0,Age:string:0,Containers:string:1,Images:string:1,Selector:string:1
+        /apis/apps/v1	replicasets	ReplicaSet	n	create,delete,deletecollection,get,list,patch,update,watch	rs	all	Name:string:0,Desired:integer:0,Current:integer:0,Ready:integer:0,Age:string:0,Containers:string:1,Images:string:1,Selector:string:1
+        /apis/batch/v1	jobs	Job	n	create,delete,deletecollection,get,list,patch,update,watch		all	Name:string:0,Completions:string:0,Duration:string:0,Age:string:0,Containers:string:1,Images:string:1,Selector:string:1
         /apis/coordination.k8s.io/v1	leases	Lease	n	create,delete,deletecollection,get,list,patch,update,watch			Name:string:0,Holder:string:0,Age:string:0
         """#
 }

@@ -19,9 +19,9 @@ import Testing
             guard fields.count == 8, !fields[7].isEmpty else { continue }
             let type = try #require(Scheme.builtin.resources.first { $0.path.resource == fields[1] }, "\(fields[1])")
             let shown = type.columns.map { "\($0.name):\($0.type):\($0.priority)" }
-            // Since then the restarts of pods tell when, as text.
-            let known = fields[7].replacing("Restarts:integer:0", with: "Restarts:string:0").split(separator: ",").map(
-                String.init)
+            // Since then the restarts of pods tell when, as text, and jobs have a status.
+            let known = fields[7].replacing("Restarts:integer:0", with: "Restarts:string:0")
+                .replacing("Completions:", with: "Status:string:0,Completions:").split(separator: ",").map(String.init)
             #expect(shown == known, "\(fields[1])")
             #expect(
                 type.verbs.sorted() == fields[4].split(separator: ",").map(String.init).sorted()
@@ -118,6 +118,49 @@ import Testing
             try cells("EndpointSlice", #"{\#(Self.metadata),"addressType":"IPv6"}"#, apiVersion: "discovery.k8s.io/v1")
                 == ["x", "IPv6", "<unset>", "<unset>", "5m"])
     }
+
+    /// Those of the kinds that keep pods: ready of wanted, and how far a rollout or a job is.
+    @Test(arguments: [
+        (
+            "Deployment", "apps/v1",
+            #"{\#(metadata),"spec":{"replicas":3,\#(template)},"status":{"readyReplicas":2,"updatedReplicas":1,"availableReplicas":2}}"#,
+            #"["x","2/3",1,2,"5m","c,d","i,j","a=1,b in (2)"]"#
+        ),
+        (
+            "ReplicaSet", "apps/v1", #"{\#(metadata),"spec":{"replicas":3,\#(template)},"status":{"replicas":2}}"#,
+            #"["x",3,2,0,"5m","c,d","i,j","a=1,b in (2)"]"#
+        ),
+        (
+            "DaemonSet", "apps/v1",
+            #"{\#(metadata),"spec":{"template":{"spec":{"nodeSelector":{"disk":"ssd"}}}},"status":{"desiredNumberScheduled":5,"currentNumberScheduled":4,"numberReady":3,"updatedNumberScheduled":2,"numberAvailable":1}}"#,
+            #"["x",5,4,3,2,1,"disk=ssd","5m","","","<none>"]"#
+        ),
+        (
+            "ControllerRevision", "apps/v1",
+            #"{"metadata":{"name":"x","creationTimestamp":"2024-01-02T03:04:05Z","ownerReferences":[{"apiVersion":"apps/v1","kind":"DaemonSet","name":"d","controller":true}]},"revision":3}"#,
+            #"["x","daemonset.apps/d",3,"5m"]"#
+        ),
+        (
+            "Job", "batch/v1",
+            #"{\#(metadata),"spec":{"completions":3,"parallelism":1,\#(template)},"status":{"succeeded":1,"startTime":"2024-01-02T03:04:05Z"}}"#,
+            #"["x","Running","1/3","5m","5m","c,d","i,j","a=1,b in (2)"]"#
+        ),
+        (
+            "Job", "batch/v1",
+            #"{\#(metadata),"spec":{"parallelism":4},"status":{"succeeded":4,"startTime":"2024-01-02T03:04:05Z","completionTime":"2024-01-02T03:04:15Z","conditions":[{"type":"SuccessCriteriaMet","status":"True"},{"type":"Complete","status":"True"}]}}"#,
+            #"["x","Complete","4/1 of 4","10s","5m","","","<none>"]"#
+        ),
+        (
+            "Job", "batch/v1",
+            #"{\#(metadata),"spec":{"completions":1},"status":{"conditions":[{"type":"Suspended","status":"True"}]}}"#,
+            #"["x","Suspended","0/1","","5m","","","<none>"]"#
+        ),
+    ])
+    func showsWhatKeepsPods(kind: String, apiVersion: String, object: String, expected: String) throws {
+        #expect(try cells(kind, object, apiVersion: apiVersion) == JSON.parse(expected))
+    }
+    private static let template =
+        #""selector":{"matchLabels":{"a":"1"},"matchExpressions":[{"key":"b","operator":"In","values":["2"]}]},"template":{"spec":{"containers":[{"name":"c","image":"i"},{"name":"d","image":"j"}]}}"#
 
     @Test func makesTables() throws {
         let type = try #require(Scheme.builtin.resource(group: "", version: "v1", kind: "ConfigMap"))
