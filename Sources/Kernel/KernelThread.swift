@@ -122,6 +122,66 @@ public final class WorkerThreads: Sendable {
         return try result.get()
     }
 
+    /// Runs both parts, at once where a thread is idle, and one after the other where none is. For one of the threads:
+    /// the caller blocks.
+    public func both<First, Second: Sendable>(
+        _ first: () -> First, and second: @escaping @Sendable () -> Second
+    ) -> (First, Second) {
+        let part = SidePart(second)
+        // Whoever comes first does it, so that nobody waits for a thread that waits itself.
+        signal.add { part.run() }
+        let value = first()
+        return (value, part.wait())
+    }
+
     /// Runs the work some time, without anybody waiting.
     public func post(_ work: @escaping @Sendable () -> Void) { signal.add(work) }
+}
+
+/// A piece of work that is done once, by the first who comes to it.
+private final class SidePart<Value: Sendable>: @unchecked Sendable {
+    private let body: @Sendable () -> Value
+    // Safe: only touched under the lock, which lives at a fixed address as long as this object.
+    private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    private let condition = UnsafeMutablePointer<pthread_cond_t>.allocate(capacity: 1)
+    private var isBegun = false
+    private var value: Value?
+
+    init(_ body: @escaping @Sendable () -> Value) {
+        self.body = body
+        pthread_mutex_init(lock, nil)
+        pthread_cond_init(condition, nil)
+    }
+
+    deinit {
+        pthread_mutex_destroy(lock)
+        pthread_cond_destroy(condition)
+        lock.deallocate()
+        condition.deallocate()
+    }
+
+    /// Does it, unless somebody has begun.
+    func run() {
+        pthread_mutex_lock(lock)
+        let isMine = !isBegun
+        isBegun = true
+        pthread_mutex_unlock(lock)
+        guard isMine else { return }
+        let result = body()
+        pthread_mutex_lock(lock)
+        value = result
+        pthread_cond_broadcast(condition)
+        pthread_mutex_unlock(lock)
+    }
+
+    /// Waits for its end.
+    func wait() -> Value {
+        run()
+        pthread_mutex_lock(lock)
+        defer { pthread_mutex_unlock(lock) }
+        while true {
+            if let value { return value }
+            pthread_cond_wait(condition, lock)
+        }
+    }
 }

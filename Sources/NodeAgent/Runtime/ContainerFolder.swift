@@ -14,7 +14,6 @@ enum ContainerFolder {
         // The root of the container gets its mode from it.
         try makeFolder(ContainerPlan.upper(path), 0o755)
         try makeFolder(ContainerPlan.work(path), 0o700)
-        try makeFolder(ContainerPlan.root(path), 0o700)
         guard record.hasTerminationMessage else { return }
         let file = try FileDescriptor.open(
             ContainerPlan.terminationLog(path), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o666)

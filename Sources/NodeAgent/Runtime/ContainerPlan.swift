@@ -26,7 +26,6 @@ struct ContainerPlan {
     /// The folders of a container's writable layer.
     static func upper(_ folder: String) -> String { folder + "/upper" }
     static func work(_ folder: String) -> String { folder + "/work" }
-    static func root(_ folder: String) -> String { folder + "/root" }
     static func terminationLog(_ folder: String) -> String { folder + "/termination-log" }
 
     func bytes() throws(RuntimeError) -> [UInt8] {
@@ -47,7 +46,7 @@ struct ContainerPlan {
         for layer in spec.layers { plan.text(.layer, layer) }
         plan.text(.upper, Self.upper(folder))
         plan.text(.work, Self.work(folder))
-        plan.text(.root, Self.root(folder))
+        plan.text(.root, paths.mountPoint)
         addMounts(&plan, folder)
 
         for argument in spec.args { plan.text(.argument, argument) }

@@ -57,6 +57,28 @@ final class NetworkPool: Sendable {
         for prepared in ready { network.release(prepared.address) }
     }
 
+    /// Gives up what is prepared for others that fit the node as it is now.
+    func renew() {
+        let ready = state.withLock { state in
+            defer { state.ready = [] }
+            return state.ready
+        }
+        for prepared in ready { network.release(prepared.address) }
+        planRefill(after: Self.refillDelay)
+    }
+
+    /// Gives up the one of that address, whose link is gone.
+    func drop(_ address: IPAddress) {
+        let isPrepared = state.withLock { state in
+            let count = state.ready.count
+            state.ready.removeAll { $0.address == address }
+            return state.ready.count < count
+        }
+        guard isPrepared else { return }
+        network.release(address)
+        planRefill(after: Self.refillDelay)
+    }
+
     /// Takes one, or makes one.
     func take() throws(RuntimeError) -> PreparedNetwork {
         let prepared = state.withLock { $0.ready.isEmpty ? nil : $0.ready.removeFirst() }

@@ -20,28 +20,66 @@ final class PodNetwork: Sendable {
         var pool: AddressPool?
         var nodeIP: InetAddress?
         var mtu: UInt32 = 1500
+        /// The link of the default route.
+        var uplink: Int32?
+        var onMTUChange: (@Sendable () -> Void)?
     }
     private let state = Mutex(State())
     private let monitor: Mutex<RtnetlinkMonitor?> = Mutex(nil)
+    private let keeper: PodLinkKeeper
 
     init(tag: String, nodeIP: IPAddress?, loop: EpollLoop, log: Logger) throws(KernelError) {
         self.tag = tag
         self.log = log
         host = try Rtnetlink()
-        let mtu = try Self.uplinkMTU(host)
+        let source = nodeIP.flatMap { InetAddress(bytes: $0.bytes) }
+        keeper = PodLinkKeeper(tag: tag, host: host, source: source, loop: loop, log: log)
+        let uplink = try Self.uplink(host)
         state.withLock {
-            $0.nodeIP = nodeIP.flatMap { InetAddress(bytes: $0.bytes) }
-            $0.mtu = mtu
+            $0.nodeIP = source
+            $0.uplink = uplink?.index
+            if let uplink { $0.mtu = uplink.mtu }
         }
-        let monitor = try RtnetlinkMonitor(.links, on: loop) { [weak self] event in self?.hear(event) }
+        let monitor = try RtnetlinkMonitor([.links, .routes], on: loop) { [weak self] event in self?.hear(event) }
         self.monitor.withLock { $0 = monitor }
     }
 
     func shutdown() { monitor.withLock { $0?.stop() } }
 
-    private static func uplinkMTU(_ host: Rtnetlink) throws(KernelError) -> UInt32 {
-        guard let index = try host.defaultRoute()?.linkIndex else { return 1500 }
-        return try host.links().first { $0.index == index }?.mtu ?? 1500
+    private static func uplink(_ host: Rtnetlink) throws(KernelError) -> Link? {
+        guard let index = try host.defaultRoute()?.linkIndex else { return nil }
+        return try host.links().first { $0.index == index }
+    }
+
+    // MARK: changes of the node
+
+    /// Calls back when pods that are made from now on get another MTU. Those that run keep theirs: what they send too
+    /// large is answered by the kernel with the size that fits.
+    func onMTUChange(_ body: @escaping @Sendable () -> Void) { state.withLock { $0.onMTUChange = body } }
+
+    /// Calls back with the address of a pod whose link somebody has deleted.
+    func onLinkLost(_ body: @escaping @Sendable (IPAddress) -> Void) { keeper.onLost(body) }
+
+    private func use(uplink: Link) {
+        let tell = state.withLock { state in
+            let isNew = state.mtu != uplink.mtu
+            state.uplink = uplink.index
+            state.mtu = uplink.mtu
+            return isNew ? state.onMTUChange : nil
+        }
+        guard let tell else { return }
+        log.info("new pods get another MTU", metadata: ["link": "\(uplink.name)", "mtu": "\(uplink.mtu)"])
+        tell()
+    }
+
+    private func followUplink(_ event: RtnetlinkMonitor.Event) {
+        switch event {
+        case .linkChanged(let link): if state.withLock({ $0.uplink == link.index }) { use(uplink: link) }
+        case .routeAdded(let route) where route.prefixLength == 0 && route.destination.isIPv4 && route.table == 254:
+            // Unreadable now: then the next change tells.
+            if let link = try? Self.uplink(host) { use(uplink: link) }
+        default: break
+        }
     }
 
     // MARK: names
@@ -60,6 +98,9 @@ final class PodNetwork: Sendable {
         else { return nil }
         return IPAddress(ipv4: number)
     }
+
+    /// The pod's side of its pair: locally administered, and the address.
+    static func hardwareAddress(ofPod address: IPAddress) -> [UInt8] { [0x02, 0x73] + address.bytes.suffix(4) }
 
     /// All links of one tag have one group, so that they go in one call.
     static func group(tag: String) -> UInt32 {
@@ -88,6 +129,7 @@ final class PodNetwork: Sendable {
 
     /// Gives an address back as soon as its link is gone.
     func release(_ address: IPAddress) {
+        keeper.letGo(address)
         leaving.withLock { _ = $0.insert(address) }
         // It may have gone before anybody listened for it.
         if (try? host.link(named: Self.linkName(tag: tag, address))) == .some(.none) { free(address) }
@@ -99,6 +141,8 @@ final class PodNetwork: Sendable {
     }
 
     private func hear(_ event: RtnetlinkMonitor.Event) {
+        keeper.hear(event)
+        followUplink(event)
         switch event {
         case .linkRemoved(let link):
             if let address = Self.address(tag: tag, ofLink: link.name) { free(address) }
@@ -134,18 +178,27 @@ final class PodNetwork: Sendable {
         let (nodeIP, mtu) = state.withLock { ($0.nodeIP, $0.mtu) }
         let namespace = try NetworkNamespace.make()
         try join(namespace, address, nodeIP: nodeIP, mtu: mtu)
+        keeper.keep(address)
         return namespace
+    }
+
+    /// Looks after the links of pods that were found.
+    func adopt(_ addresses: [IPAddress]) { keeper.adopt(addresses) }
+
+    /// Joins a pod to the node again, whose link is gone, by the namespace of one of its processes.
+    func rejoin(_ address: IPAddress, pid: Int32) throws(KernelError) {
+        let (nodeIP, mtu) = state.withLock { ($0.nodeIP, $0.mtu) }
+        try join(try NetworkNamespace.ofProcess(pid), address, nodeIP: nodeIP, mtu: mtu)
     }
 
     private func join(
         _ namespace: borrowing NetworkNamespace, _ address: IPAddress, nodeIP: InetAddress?, mtu: UInt32
     ) throws(KernelError) {
-        guard let number = address.ipv4, let inet = InetAddress(bytes: address.bytes) else {
+        guard address.ipv4 != nil, let inet = InetAddress(bytes: address.bytes) else {
             throw KernelError("use", "address \(address)", code: EAFNOSUPPORT)
         }
         let name = Self.linkName(tag: tag, address)
-        let podHardwareAddress: [UInt8] =
-            [0x02, 0x73] + (0..<4).map { UInt8(truncatingIfNeeded: number >> (24 - 8 * UInt32($0))) }
+        let podHardwareAddress = Self.hardwareAddress(ofPod: address)
         try host.execute { batch in
             batch.addVeth(
                 .init(name: name, hardwareAddress: Self.nodeHardwareAddress),

@@ -26,6 +26,7 @@ public final class PodRuntime: Sendable {
         events = stream
         context = try RuntimeContext(
             config: config, log: log, features: features, cgroups: cgroups, publish: continuation)
+        context.network.onLinkLost { [weak self] address in self?.linkLost(address) }
     }
 
     /// Adopts the pods that run, and removes what is half-built or orphaned. To be called once, before all else.
@@ -138,6 +139,28 @@ public final class PodRuntime: Sendable {
     /// Removes everything that a runtime of that tag left on the machine. For `swiftlet reset`, with no runtime alive.
     public static func reset(config: RuntimeConfig, log: Logger) async throws(RuntimeError) {
         try await RuntimeReset(config: config, log: log).run()
+    }
+
+    /// Somebody has deleted the link of a pod, or of a network that waits for one.
+    private func linkLost(_ address: IPAddress) {
+        let text = address.description
+        let supervisor = sandboxes.withLock { sandboxes in
+            sandboxes.values.lazy.compactMap { sandbox in
+                sandbox.state.withLock { state in
+                    state.record.address == text && state.phase == .running ? state.supervisor : nil
+                }
+            }.first
+        }
+        guard let supervisor else { return context.pool.drop(address) }
+        context.cleaner.post { [context] in
+            do throws(KernelError) {
+                try context.network.rejoin(address, pid: supervisor.pid)
+                context.log.warning("somebody deleted the link of a pod; it has another", metadata: ["ip": "\(text)"])
+            } catch {
+                context.log.error(
+                    "a pod has lost its link, and cannot have another", metadata: ["ip": "\(text)", "err": "\(error)"])
+            }
+        }
     }
 
     private func find(_ uid: String) throws(RuntimeError) -> Sandbox {

@@ -24,6 +24,7 @@ extension RuntimeContext {
             try addresses.reset(to: used + linked)
             network.use(addresses)
             for address in linked where !used.contains(address) { network.release(address) }
+            network.adopt(used)
             pool.start(addresses: addresses.freeCount)
         } catch {
             throw RuntimeError(.system, "cannot use pod range \(range)", cause: error)

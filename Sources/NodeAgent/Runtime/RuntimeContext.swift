@@ -67,6 +67,7 @@ final class RuntimeContext: Sendable {
             throw RuntimeError(.system, "cannot start pod runtime", cause: error)
         }
         pool = NetworkPool(network: network, loop: loop, thread: cleaner, log: log)
+        network.onMTUChange { [weak pool] in pool?.renew() }
         trash = Trash(folder: paths.trash, thread: cleaner, log: log)
         if config.enablesForwarding { enableForwarding() }
     }
@@ -77,7 +78,7 @@ final class RuntimeContext: Sendable {
         try FileTree.makeFolders(paths.dataDir)
         try FileTree.makeFolders(paths.runDir)
         // Set-uid programs of images lie below: no other user of the node may walk in.
-        for folder in [paths.records, paths.containers, paths.trash, paths.states] {
+        for folder in [paths.records, paths.containers, paths.mountPoint, paths.trash, paths.states] {
             try FileTree.makeFolders(folder, mode: 0o700)
         }
     }

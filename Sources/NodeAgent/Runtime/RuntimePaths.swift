@@ -9,6 +9,8 @@ struct RuntimePaths: Sendable {
     /// One folder for each container: its writable layer and what is known of it.
     var containers: String { dataDir + "/containers" }
     func container(_ id: String) -> String { containers + "/\(id)" }
+    /// An empty folder, over which each container's root is mounted in a mount namespace of its own.
+    var mountPoint: String { dataDir + "/root" }
     /// What is to be removed without anybody waiting.
     var trash: String { dataDir + "/trash" }
     /// One bit for each address of the pod range.

@@ -39,7 +39,8 @@ struct RuntimeReset: Sendable {
         attempt { () throws(KernelError) in try removeNetwork() }
         SavedSysctls(path: paths.savedSysctls).restore()
         for path in [
-            paths.states, paths.records, paths.containers, paths.trash, paths.addresses, paths.cgroupParent,
+            paths.states, paths.records, paths.containers, paths.mountPoint, paths.trash, paths.addresses,
+            paths.cgroupParent,
             paths.savedSysctls,
         ] {
             attempt { () throws(KernelError) in try FileTree.remove(path) }

@@ -56,19 +56,23 @@ extension Sandbox {
         do throws(KernelError) {
             try record.write(to: context.paths.record(uid))
             watch.lap("record")
-            try context.cgroups.create(cgroup, spec.resources.cgroup, isInner: true)
-            watch.lap("cgroup")
             let folderPath = context.paths.state(uid)
-            try FileTree.makeFolders(folderPath, mode: 0o700)
-            let folder = try FileDescriptor.folder(folderPath)
-            let listener = try PacketSocket.listen(in: folder, name: RuntimePaths.socketName)
-            watch.lap("socket")
+            let (listening, grouping) = context.workers.both {
+                Result { () throws(KernelError) in try Listener(folderPath) }
+            } and: { [context, cgroup] in
+                Result { () throws(KernelError) in
+                    try context.cgroups.create(cgroup, spec.resources.cgroup, isInner: true)
+                }
+            }
+            let listener = try listening.get()
+            try grouping.get()
+            watch.lap("cgroup")
             let child = try spawn(spec).run(
-                image: context.image, networkNamespace: network?.namespace.descriptor.raw, socket: listener,
-                stateDirectory: folder)
+                image: context.image, networkNamespace: network?.namespace.descriptor.raw, socket: listener.socket,
+                stateDirectory: listener.folder)
             watch.lap("spawn")
             // It listens from before its birth: what is sent now waits for it.
-            let socket = try PacketSocket(connectingIn: folder, name: RuntimePaths.socketName)
+            let socket = try PacketSocket(connectingIn: listener.folder, name: RuntimePaths.socketName)
             let pid = child.pid
             let supervisor = Supervisor(
                 pid: pid, pidfd: child.takePidfd(), socket: socket, loop: context.loop
@@ -111,5 +115,17 @@ extension Sandbox {
         }
         let removal = removalPlan()
         return await context.workers.run { removal.run().map(\.description) }
+    }
+}
+
+/// The socket of a supervisor that is to be born, and the folder in which it lies.
+private final class Listener: Sendable {
+    let folder: FileDescriptor
+    let socket: FileDescriptor
+
+    init(_ path: String) throws(KernelError) {
+        try FileTree.makeFolders(path, mode: 0o700)
+        folder = try FileDescriptor.folder(path)
+        socket = try PacketSocket.listen(in: folder, name: RuntimePaths.socketName)
     }
 }

@@ -72,11 +72,18 @@ extension Sandbox {
         let bytes = try plan.bytes()
         watch.lap("plan")
         do throws(KernelError) {
-            try ContainerFolder.make(context.paths.container(spec.id), record)
+            let folder = context.paths.container(spec.id)
+            let (making, grouping) = context.workers.both {
+                Result { () throws(KernelError) in try ContainerFolder.make(folder, record) }
+            } and: { [context] in
+                Result { () throws(KernelError) in
+                    try context.cgroups.create(cgroup, spec.resources.cgroup)
+                    if !spec.privileged { try context.cgroups.limitDevices(cgroup) }
+                }
+            }
+            try making.get()
+            try grouping.get()
             watch.lap("folder")
-            try context.cgroups.create(cgroup, spec.resources.cgroup)
-            if !spec.privileged { try context.cgroups.limitDevices(cgroup) }
-            watch.lap("cgroup")
             return try SealedFile.make(name: "plan", bytes)
         } catch {
             throw RuntimeError(.system, "cannot prepare container \(spec.name) of pod \(name)", cause: error)

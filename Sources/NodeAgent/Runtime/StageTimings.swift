@@ -8,9 +8,9 @@ public struct StageTiming: Sendable, Equatable {
 
 /// Where the time of a pod's start went, for metrics and benchmarks.
 public struct PodTimings: Sendable, Equatable {
-    /// record, cgroup, network, socket, spawn, hello.
+    /// network, record, cgroup (with the socket), spawn, commit, hello.
     public let sandbox: [StageTiming]
-    /// By container id: folder, cgroup, plan, start.
+    /// By container id: plan, folder (with the cgroup), start.
     public let containers: [String: [StageTiming]]
 }
 

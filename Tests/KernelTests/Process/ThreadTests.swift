@@ -33,6 +33,25 @@ struct WorkerThreadsTests {
         threads.stop()
         #expect(order.withLock { $0 } == Array(0..<50))
     }
+
+    /// Values as the two parts of `both`.
+    private func sum(_ threads: WorkerThreads, _ first: Int, _ second: Int) -> Int {
+        let parts = threads.both({ first }, and: { second })
+        return parts.0 + parts.1
+    }
+
+    @Test(arguments: [1, 4]) func twoPartsAreBothDoneWithOrWithoutAnIdleThread(count: Int) async throws {
+        let threads = try WorkerThreads(name: "test", count: count)
+        defer { threads.stop() }
+        // More callers than threads: each of them holds one while it waits for its other part.
+        let sums = await withTaskGroup(of: Int.self) { group in
+            for index in 0..<50 {
+                group.addTask { await threads.run { sum(threads, index, 100 * index) } }
+            }
+            return await group.reduce(into: 0) { $0 += $1 }
+        }
+        #expect(sums == 101 * (0..<50).reduce(0, +))
+    }
 }
 
 @Suite("The epoll loop")

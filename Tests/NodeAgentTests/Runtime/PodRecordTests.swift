@@ -123,7 +123,7 @@ struct ContainerFolderTests {
     }
 
     @Test func itHasAWritableLayerAndARecord() {
-        #expect(FileTree.names(in: path) == ["container.json", "root", "termination-log", "upper", "work"])
+        #expect(FileTree.names(in: path) == ["container.json", "termination-log", "upper", "work"])
         #expect(ContainerRecord.read(folder: path)?.name == "main")
     }
 
