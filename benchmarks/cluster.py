@@ -116,6 +116,25 @@ class Client:
         return self.call("DELETE", path, body)
 
 
+class NodeSocket:
+    """The node's own API, by the socket that commands on the machine use."""
+
+    def __init__(self, cluster):
+        self.path = cluster.root + "/run/swiftlet/kubelet.sock"
+
+    def get_text(self, path):
+        connection = http.client.HTTPConnection("localhost", timeout=30)
+        connection.sock = socket.socket(socket.AF_UNIX)
+        connection.sock.connect(self.path)
+        connection.request("GET", path)
+        text = connection.getresponse().read().decode()
+        connection.close()
+        return text
+
+    def get(self, path):
+        return json.loads(self.get_text(path))
+
+
 class Watch(threading.Thread):
     """Calls `on_event(type, object, monotonic time)` for each event of a collection."""
 
