@@ -54,12 +54,13 @@ public final class Kubelet: Sendable {
             capacity: facts.capacity(dataDir: config.dataDir, maxPods: config.maxPods))
         let metrics = NodeMetrics()
         let runtime = MeasuredRuntime(inner: containerRuntime, metrics: metrics)
-        let recorder = client.map { EventRecorder(client: $0, component: "kubelet", host: config.nodeName) }
+        let events = NodeEvents(
+            recorder: client.map { EventRecorder(client: $0, component: "kubelet", host: config.nodeName) })
         let wakeUp = WakeUp()
         let context = KubeletContext(
             config: config, paths: KubeletPaths(config), node: node, runtime: runtime,
             images: ImageFinder(store: images),
-            client: client, recorder: recorder,
+            client: client, events: events,
             objects: client.map { client in
                 ReferencedObjects(client: client, log: log) { uids in wakeUp.objectsChanged(uids) }
             },
@@ -72,12 +73,10 @@ public final class Kubelet: Sendable {
         self.workers = workers
         self.log = log
         sources = PodSources(context: context, workers: workers)
-        keeper = client.flatMap { client in
-            recorder.map { recorder in
-                NodeKeeper(
-                    config: config, facts: facts, node: node, runtime: runtime, images: images, client: client,
-                    recorder: recorder, log: log, onChange: { workers.broadcast(.wake) })
-            }
+        keeper = client.map { client in
+            NodeKeeper(
+                config: config, facts: facts, node: node, runtime: runtime, images: images, client: client,
+                events: events, log: log, onChange: { workers.broadcast(.wake) })
         }
         loop = try EpollLoop(name: "kubelet")
         inotify = try Inotify(loop: loop)

@@ -11,7 +11,7 @@ struct KubeletContext: Sendable {
     let images: ImageFinder
     /// Nil on a node without an API.
     let client: (any APIClient)?
-    let recorder: EventRecorder?
+    let events: NodeEvents
     let objects: ReferencedObjects?
     let services: Informer?
     /// For work on the disk that may take long.

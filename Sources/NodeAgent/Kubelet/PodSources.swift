@@ -136,7 +136,7 @@ final class PodSources: Sendable {
         if history == nil, state.containers.isEmpty, !state.isFinal, !pod.isDeleting, let rejection = admit(pod) {
             state.failure = PodState.Failure(
                 reason: rejection.reason, message: "Pod was rejected: \(rejection.message)", since: now)
-            context.recorder?.record(
+            context.events.record(
                 object: object, type: .warning, reason: rejection.reason, message: rejection.message)
         }
         workers.start(PodSync.Beginning(pod: pod, state: state, seenAt: now))

@@ -29,7 +29,7 @@ final class NodeKeeper: Sendable {
     private let images: ImageStore
     private let client: any APIClient
     private let informer: Informer
-    private let recorder: EventRecorder
+    private let events: NodeEvents
     private let log: Logger
     /// Called when pods can get addresses, or the node has become known.
     private let onChange: @Sendable () -> Void
@@ -38,7 +38,7 @@ final class NodeKeeper: Sendable {
 
     init(
         config: KubeletConfig, facts: NodeFacts, node: NodeView, runtime: any ContainerRuntime, images: ImageStore,
-        client: any APIClient, recorder: EventRecorder, log: Logger, onChange: @escaping @Sendable () -> Void
+        client: any APIClient, events: NodeEvents, log: Logger, onChange: @escaping @Sendable () -> Void
     ) {
         self.config = config
         paths = KubeletPaths(config)
@@ -47,7 +47,7 @@ final class NodeKeeper: Sendable {
         self.runtime = runtime
         self.images = images
         self.client = client
-        self.recorder = recorder
+        self.events = events
         self.log = log
         self.onChange = onChange
         informer = Informer(client, .nodes, fieldSelector: "metadata.name=\(config.nodeName)", log: log)
@@ -106,7 +106,7 @@ final class NodeKeeper: Sendable {
         node.change { $0.node = object }
         if isFirst {
             log.info("registered the node", metadata: ["node": "\(config.nodeName)", "new": "\(isNew)"])
-            recorder.record(object: object, type: .normal, reason: "Starting", message: "Starting kubelet.")
+            events.record(object: object, type: .normal, reason: "Starting", message: "Starting kubelet.")
             onChange()
         }
         try await takeRange(from: object)
@@ -232,7 +232,7 @@ final class NodeKeeper: Sendable {
         // A node that has just come is not ready yet, and that is no news.
         guard wasReady != isReady, wasReady != nil || isReady else { return }
         log.info(isReady ? "the node is ready" : "the node is not ready", metadata: ["node": "\(config.nodeName)"])
-        recorder.record(
+        events.record(
             object: object, type: .normal, reason: isReady ? "NodeReady" : "NodeNotReady",
             message: "Node \(config.nodeName) status is now: \(isReady ? "NodeReady" : "NodeNotReady")")
     }

@@ -14,6 +14,7 @@ final class NodeServer: HTTPHandler {
     private let inotify: Inotify?
     private let log: Logger
     private let isHealthy: @Sendable () -> Bool
+    private let local: LocalAPI
 
     init(
         workers: PodWorkers, context: KubeletContext, inotify: Inotify?, log: Logger,
@@ -24,12 +25,13 @@ final class NodeServer: HTTPHandler {
         self.inotify = inotify
         self.log = log
         self.isHealthy = isHealthy
+        local = LocalAPI(workers: workers, context: context)
     }
 
     func handle(_ request: HTTPServerRequest, _ response: any HTTPResponder) {
-        if let refusal = NodeAccess.refusal(of: request.peer) { return answer(refusal, response) }
+        if let refusal = NodeAccess.refusal(of: request.peer) { return Self.answer(refusal, response) }
         guard request.method == "GET" || request.method == "HEAD" else {
-            return answer(.methodNotAllowed(), response)
+            return Self.answer(.methodNotAllowed(), response)
         }
         let isLocal = NodeAccess.isLocal(request.peer)
         let parts = request.path.split(separator: "/").map(String.init)
@@ -50,7 +52,8 @@ final class NodeServer: HTTPHandler {
             respond(response, LocalLists.containers(workers.snapshots, timingsOf: context.runtime))
         case ("images", 2) where isLocal && parts[1] == "used":
             respond(response, LocalLists.usedImages(workers.snapshots))
-        default: answer(StatusError(code: 404, reason: "NotFound", message: "404 page not found"), response)
+        case ("node", 2) where isLocal: local.handle(parts[1], request, response)
+        default: Self.answer(StatusError(code: 404, reason: "NotFound", message: "404 page not found"), response)
         }
     }
 
@@ -59,13 +62,16 @@ final class NodeServer: HTTPHandler {
     // MARK: answers
 
     private func respond(_ response: any HTTPResponder, status: Int = 200, type: String, _ body: [UInt8]) {
+        Self.respond(response, status: status, type: type, body)
+    }
+    private static func respond(_ response: any HTTPResponder, status: Int, type: String, _ body: [UInt8]) {
         response.respond(status: status, headers: [("Content-Type", type)], body: body)
     }
     private func respond(_ response: any HTTPResponder, _ json: JSON) {
         respond(response, type: "application/json", json.serialized())
     }
     /// As text, as the kubelet answers.
-    private func answer(_ error: StatusError, _ response: any HTTPResponder) {
+    static func answer(_ error: StatusError, _ response: any HTTPResponder) {
         respond(response, status: error.code, type: "text/plain; charset=utf-8", Array((error.message + "\n").utf8))
     }
 
@@ -102,7 +108,7 @@ final class NodeServer: HTTPHandler {
                 inotify: inotify, worker: worker, log: log
             ).answer(response)
         } catch {
-            answer(error, response)
+            Self.answer(error, response)
         }
     }
 }

@@ -2,20 +2,20 @@ import KubeAPI
 
 /// Events of one pod, in Kubernetes' words. They wait until `flush`, so that they don't compete with the status.
 struct PodEvents {
-    private let recorder: EventRecorder?
+    private let recorder: NodeEvents
     private var waiting: [(type: EventRecorder.EventType, reason: String, message: String, container: String?)] = []
 
-    init(recorder: EventRecorder?) { self.recorder = recorder }
+    init(recorder: NodeEvents) { self.recorder = recorder }
 
     mutating func normal(_ reason: String, _ message: String, container: String? = nil) {
-        if recorder != nil { waiting.append((.normal, reason, message, container)) }
+        waiting.append((.normal, reason, message, container))
     }
     mutating func warning(_ reason: String, _ message: String, container: String? = nil) {
-        if recorder != nil { waiting.append((.warning, reason, message, container)) }
+        waiting.append((.warning, reason, message, container))
     }
 
     mutating func flush(_ pod: Pod) {
-        guard let recorder, !waiting.isEmpty else { return }
+        guard !waiting.isEmpty else { return }
         var object = pod.json
         if object["kind"].isNull {
             object["kind"] = "Pod"

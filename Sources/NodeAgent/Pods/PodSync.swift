@@ -46,7 +46,7 @@ struct PodSync {
         self.mailbox = mailbox
         pod = beginning.pod
         state = beginning.state
-        events = PodEvents(recorder: context.recorder)
+        events = PodEvents(recorder: context.events)
         timings = PodStartTimings(seenAt: beginning.seenAt)
         status = beginning.pod.status
         reporter = PodReporter(pod: beginning.pod, mirror: beginning.mirror, isFromRecord: beginning.isFromRecord)
