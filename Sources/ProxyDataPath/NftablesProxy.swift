@@ -1,4 +1,5 @@
 import Kernel
+import KubeAPI
 import Logging
 import Synchronization
 
@@ -9,13 +10,15 @@ final class NftablesProxy: ServiceCarrier {
         var ruleset: Ruleset
         /// What the kernel has is not known for sure: it is read back before the next change.
         var isUncertain = true
+        var nodeAddresses: [NftElement]
+        /// What `nodeAddresses` shall become.
+        var wantedNodeAddresses: [NftElement]
         var problems: [ServicePortName: String] = [:]
         var newProblems: [String] = []
     }
 
     private let kernel: any NftKernel
     private let conntrack: Conntrack?
-    private let nodeAddresses: [NftElement]
     private let log: Logger
     private let chunkLimit: Int
     private let state: Mutex<State>
@@ -26,10 +29,12 @@ final class NftablesProxy: ServiceCarrier {
     ) {
         self.kernel = kernel
         self.conntrack = conntrack
-        self.nodeAddresses = nodeAddresses
         self.log = log
         self.chunkLimit = chunkLimit
-        state = Mutex(State(plan: RulesetPlan(layout: ruleset.layout), ruleset: ruleset))
+        state = Mutex(
+            State(
+                plan: RulesetPlan(layout: ruleset.layout), ruleset: ruleset, nodeAddresses: nodeAddresses,
+                wantedNodeAddresses: nodeAddresses))
     }
 
     func start(_ changes: [ServiceChange]) throws(KernelError) {
@@ -46,9 +51,10 @@ final class NftablesProxy: ServiceCarrier {
                 !state.ruleset.sets[kind].hasRoom(for: state.plan.count(kind))
             }
             if isTooSmall { return try self.reconcile(&state, []) }
-            guard state.plan.hasChanges else { return }
+            guard state.plan.hasChanges || state.wantedNodeAddresses != state.nodeAddresses else { return }
             let diff = state.plan.takeDiff()
             state.isUncertain = true
+            if let transaction = Self.moveNodeAddresses(&state) { try self.kernel.apply(transaction) }
             for transaction in diff.transactions(state.ruleset, chunkLimit: self.chunkLimit) {
                 try self.kernel.apply(transaction)
             }
@@ -65,6 +71,72 @@ final class NftablesProxy: ServiceCarrier {
     }
 
     var wantsRetry: Bool { false }
+
+    func setNodePortAddresses(_ addresses: [IPAddress]) {
+        let known = addresses.filter(\.isIPv4)
+        conntrack?.setNodeAddresses(known.compactMap(\.ipv4))
+        let elements = known.sorted().map { NftElement(NftWords(NftWords.word($0))) }
+        state.withLock { state in
+            state.wantedNodeAddresses = elements
+            if state.isUncertain { state.nodeAddresses = elements }
+        }
+    }
+
+    private static func moveNodeAddresses(_ state: inout State) -> NftTransaction? {
+        let (old, new) = (state.nodeAddresses, state.wantedNodeAddresses)
+        guard old != new, state.ruleset.carriesServices else { return nil }
+        state.nodeAddresses = new
+        var transaction = NftTransaction(table: state.ruleset.table)
+        let set = state.ruleset.sets[.nodeAddresses]
+        transaction.add(.deleteElements(set, old.filter { !new.contains($0) }))
+        transaction.add(.addElements(set, new.filter { !old.contains($0) }))
+        return transaction
+    }
+
+    func distrust() { state.withLock { $0.isUncertain = true } }
+
+    /// The node's pods have another range: rules that name it change with the next call.
+    func setPodRange(_ range: CIDR?) {
+        state.withLock { state in
+            guard state.ruleset.podRange != range else { return }
+            state.ruleset.podRange = range
+            state.isUncertain = true
+        }
+    }
+
+    func programmed(_ service: String?) -> [ProgrammedService] {
+        state.withLock { state in
+            state.plan.ports.filter { service == nil || $0.key.service == service }.map { name, port in
+                ProgrammedService(
+                    name: name, fronts: port.fronts, backends: port.all.slots,
+                    localBackends: port.local?.slots ?? [], affinitySeconds: port.affinitySeconds,
+                    ids: port.pools.map(\.id))
+            }
+        }
+    }
+
+    var layout: MarkLayout { state.withLock { $0.ruleset.layout } }
+
+    /// Elements that each set holds, for metrics.
+    var elementCounts: [(set: String, count: Int)] {
+        state.withLock { state in
+            guard state.ruleset.carriesServices else { return [] }
+            return NftSet.Kind.allCases.filter { !$0.isDynamic }.map { kind in
+                let count =
+                    kind == .nodeAddresses ? state.nodeAddresses.count : state.plan.count(kind)
+                return (kind.name, count)
+            }
+        }
+    }
+
+    /// Rules in all chains, for metrics.
+    var ruleCount: Int {
+        state.withLock { state in
+            let picks = state.plan.picks.lazy.map(\.pick).filter { !$0.isPermanent }
+            return state.ruleset.chains.reduce(0) { $0 + $1.rules.count }
+                + picks.reduce(0) { $0 + state.ruleset.chain($1).rules.count }
+        }
+    }
 
     /// The rules stay: they outlive the daemon.
     func stop() {}
@@ -99,7 +171,9 @@ final class NftablesProxy: ServiceCarrier {
         for change in known { plan.apply(change) }
         for change in changes { plan.apply(change) }
         plan.endInheritance()
-        let reconciliation = Reconciliation(plan, state.ruleset, nodeAddresses: nodeAddresses, applied: applied)
+        state.nodeAddresses = state.wantedNodeAddresses
+        let reconciliation = Reconciliation(
+            plan, state.ruleset, nodeAddresses: state.nodeAddresses, applied: applied)
         let old = state.plan
         state.plan = plan
         for kind in NftSet.Kind.allCases where state.ruleset.sets[kind] != reconciliation.ruleset.sets[kind] {
@@ -136,10 +210,14 @@ final class NftablesProxy: ServiceCarrier {
             }
         }
         for (name, port) in old.ports where name.proto == .udp {
-            for backend in port.slots { gone.insert(.init(id: port.id, backend: backend)) }
+            for pool in port.pools {
+                for backend in pool.slots { gone.insert(.init(id: pool.id, backend: backend)) }
+            }
         }
         for (name, port) in plan.ports where name.proto == .udp {
-            for backend in port.slots { gone.remove(.init(id: port.id, backend: backend)) }
+            for pool in port.pools {
+                for backend in pool.slots { gone.remove(.init(id: pool.id, backend: backend)) }
+            }
         }
         return Array(gone)
     }

@@ -9,7 +9,8 @@ enum NftablesSupport {
     static func problem() -> String? {
         guard let cluster = CIDR("10.244.0.0/16"), let services = CIDR("10.96.0.0/16") else { return nil }
         let ruleset = Ruleset(
-            table: "swiftlet-check-\(getpid())", clusterRange: cluster, serviceRange: services, layout: .standard)
+            table: "swiftlet-check-\(getpid())", clusterRange: cluster, serviceRange: services,
+            nodeAddress: IPAddress(ipv4: 0x7f00_0001), layout: .standard)
         do throws(KernelError) {
             let connection = try NftConnection()
             var transaction = NftTransaction(table: ruleset.table)

@@ -24,6 +24,14 @@ public struct ProxyConfig: Sendable {
     public var nodePorts: ClosedRange<Int>
     /// Bits of the connection mark that rules may use for what they find out about a connection.
     public var markMask: UInt32
+    /// Node ports are answered on the node's addresses within these; none: on its own address alone.
+    public var nodePortAddresses: [CIDR] = []
+    /// Every connection to a service gets the node's address, not only those that need it.
+    public var masqueradesAll = false
+    /// What conntrack's limits shall be; nil leaves them alone.
+    public var conntrack: ConntrackSettings?
+    /// Where the old values of settings are kept; needed for `conntrack`.
+    public var savedSysctls: String?
 
     public init(
         mode: Mode = .auto, tag: String, nodeName: String, nodeIP: IPAddress, clusterCIDR: CIDR, serviceCIDR: CIDR,

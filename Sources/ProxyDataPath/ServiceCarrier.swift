@@ -1,4 +1,5 @@
 import Kernel
+import KubeAPI
 
 /// What carries connections to services: rules of nf_tables, or the forwarder. Both are fed alike.
 protocol ServiceCarrier: Sendable {
@@ -10,5 +11,28 @@ protocol ServiceCarrier: Sendable {
     func takeProblems() -> [String]
     /// Something could not be had yet that may be free later: it wants to be called again, if only with no changes.
     var wantsRetry: Bool { get }
+    /// The addresses of the node on which node ports are answered, whenever they change.
+    func setNodePortAddresses(_ addresses: [IPAddress])
+    /// Somebody may have spoilt what carries services: the next change looks after it.
+    func distrust()
+    /// What is programmed for the ports of a service, or of all.
+    func programmed(_ service: String?) -> [ProgrammedService]
     func stop()
+}
+
+extension ServiceCarrier {
+    func setNodePortAddresses(_ addresses: [IPAddress]) {}
+    func distrust() {}
+    func programmed(_ service: String?) -> [ProgrammedService] { [] }
+}
+
+/// One service port as it is carried, for people.
+struct ProgrammedService: Sendable {
+    let name: ServicePortName
+    let fronts: [Front]
+    let backends: [Backend]
+    let localBackends: [Backend]
+    let affinitySeconds: Int?
+    /// By what the port is known in connection marks; empty where connections have none.
+    let ids: [UInt32]
 }

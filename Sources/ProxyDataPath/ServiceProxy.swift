@@ -12,7 +12,7 @@ public final class ServiceProxy: Sendable {
     /// The pause between attempts after a failure.
     private static let retry = (first: Duration.milliseconds(100), limit: Duration.seconds(10))
 
-    private struct State {
+    struct State {
         var services: ServiceMap
         var hostPorts = HostPorts()
         /// All lists are in.
@@ -21,17 +21,42 @@ public final class ServiceProxy: Sendable {
         var hasStarted = false
         var isScheduled = false
         var failure: String?
+        var failingSince: ContinuousClock.Instant?
+        /// Somebody has changed our table.
+        var mustVerify = false
+        /// Another range of the node's pods, or other addresses of the node.
+        var hasNewSite = false
+        var podRange: CIDR?
+        /// The node is being deleted.
+        var nodeIsLeaving = false
+        var drains = DrainWaiters()
+        /// A transaction is under way.
+        var isSyncing = false
+        /// When the changes happened that are carried out next.
+        var triggers: [Timestamp] = []
+        var healthChecks: [UInt16: HealthCheck] = [:]
         var backoff = Backoff(first: ServiceProxy.retry.first, limit: ServiceProxy.retry.limit)
     }
 
-    private let config: ProxyConfig
-    private let client: (any APIClient)?
-    private let log: Logger
-    private let carrier: any ServiceCarrier
+    /// A failure that lasts longer is told to those who ask for our health.
+    static let patience = Duration.seconds(60)
+    /// Changes by others come in bursts (a whole ruleset that is replaced): they are looked at once.
+    private static let settling = Duration.milliseconds(50)
+
+    let config: ProxyConfig
+    let client: (any APIClient)?
+    let log: Logger
+    let carrier: any ServiceCarrier
+    /// Our table: the carrier itself, or what lets pods out in userspace mode; nil where nf_tables can't be used.
+    let rules: NftablesProxy?
+    let conntrack: Conntrack?
+    private let rulesPort: UInt32
+    private let addresses: NodePortAddresses
     private let route: ServiceRoute?
-    private let loop: EpollLoop
+    let loop: EpollLoop
     private let worker: WorkerThreads
-    private let state: Mutex<State>
+    let state: Mutex<State>
+    private let healthChecksChanged = Mutex<(@Sendable ([UInt16: HealthCheck]) -> Void)?>(nil)
 
     /// How services are carried: never `auto`.
     public let mode: ProxyConfig.Mode
@@ -56,34 +81,45 @@ public final class ServiceProxy: Sendable {
         mode = config.mode == .userspace || problem != nil ? .userspace : .nftables
         fallbackReason = problem
         var ruleset = Ruleset(
-            table: config.table, clusterRange: config.clusterCIDR, serviceRange: config.serviceCIDR, layout: layout)
+            table: config.table, clusterRange: config.clusterCIDR, serviceRange: config.serviceCIDR,
+            nodeAddress: config.nodeIP, layout: layout)
+        ruleset.masqueradesAll = config.masqueradesAll
+        ruleset.carriesServices = mode == .nftables
+        addresses = try NodePortAddresses(primary: config.nodeIP, ranges: config.nodePortAddresses, log: log)
+        let current = addresses.current
         if mode == .nftables {
             let kernel = try NftConnection()
-            let nodeAddresses = [config.nodeIP].compactMap(\.ipv4)
-            carrier = NftablesProxy(
-                kernel: kernel, conntrack: try Conntrack(nodeAddresses: nodeAddresses, log: log), ruleset: ruleset,
-                nodeAddresses: nodeAddresses.map { NftElement(NftWords($0.bigEndian)) }, log: log)
+            let conntrack = try Conntrack(nodeAddresses: current.compactMap(\.ipv4), log: log)
+            let proxy = NftablesProxy(
+                kernel: kernel, conntrack: conntrack, ruleset: ruleset,
+                nodeAddresses: current.filter(\.isIPv4).map { NftElement(NftWords(NftWords.word($0))) }, log: log)
+            carrier = proxy
+            (rules, rulesPort, self.conntrack) = (proxy, kernel.port, conntrack)
             egressProblem = nil
         } else {
-            carrier = try Forwarder(nodeAddress: config.nodeIP, log: log)
-            ruleset.carriesServices = false
-            egressProblem = Self.programEgress(ruleset, log)
+            let forwarder = try Forwarder(nodeAddress: config.nodeIP, log: log)
+            forwarder.setNodePortAddresses(current)
+            carrier = forwarder
+            do throws(KernelError) {
+                let kernel = try NftConnection()
+                let proxy = NftablesProxy(
+                    kernel: kernel, conntrack: nil, ruleset: ruleset, nodeAddresses: [], log: log)
+                try proxy.start([])
+                (rules, rulesPort, egressProblem) = (proxy, kernel.port, nil)
+            } catch {
+                (rules, rulesPort, egressProblem) = (nil, 0, "pods can't reach the outside: \(error)")
+            }
+            // For drains alone: without it nobody is waited for.
+            conntrack = try? Conntrack(nodeAddresses: [], log: log)
         }
         loop = try EpollLoop(name: "swl-proxy-net")
         route = try ServiceRoute(config, isLocal: mode == .userspace, log: log)
         worker = try WorkerThreads(name: "swl-proxy", count: 1)
-        state = Mutex(State(services: ServiceMap(nodeName: config.nodeName)))
-    }
-
-    /// In userspace mode rules do one thing: pods leave the cluster with the node's address.
-    private static func programEgress(_ ruleset: Ruleset, _ log: Logger) -> String? {
-        do throws(KernelError) {
-            let proxy = NftablesProxy(
-                kernel: try NftConnection(), conntrack: nil, ruleset: ruleset, nodeAddresses: [], log: log)
-            try proxy.start([])
-            return nil
-        } catch {
-            return "pods can't reach the outside: \(error)"
+        state = Mutex(
+            State(
+                services: ServiceMap(nodeName: config.nodeName, masqueradesAll: config.masqueradesAll)))
+        if let conntrack = config.conntrack, let saved = config.savedSysctls {
+            conntrack.apply(savingTo: SavedSysctls(path: saved), log: log)
         }
     }
 
@@ -105,16 +141,14 @@ public final class ServiceProxy: Sendable {
         }
         if let egressProblem { log.error("pods have no way out", metadata: ["err": "\(egressProblem)"]) }
         warnOfPortRange()
-        do {
-            try route?.keep(on: loop)
-        } catch {
-            log.error("cannot watch routes", metadata: ["err": "\(error)"])
-        }
+        let monitor = watchNode()
         await withTaskGroup(of: Void.self) { group in
             for informer in informers() { group.addTask { await informer.run() } }
             // Without a client the task has nothing to do but to live.
             group.addTask { try? await Task.sleep(for: .seconds(1 << 32)) }  // ends when it is cancelled
         }
+        monitor?.stop()
+        addresses.stop()
         route?.stop()
         loop.stop()
         carrier.stop()
@@ -128,77 +162,123 @@ public final class ServiceProxy: Sendable {
         schedule()
     }
 
-    // MARK: watching
-
-    private func informers() -> [Informer] {
-        guard let client else { return [] }
-        let services = Informer(client, .services, log: log)
-        let slices = Informer(client, .endpointSlices, log: log)
-        let pods = Informer(client, .pods, fieldSelector: "spec.nodeName=\(config.nodeName)", log: log)
-        services.onEvent { [weak self] event in
-            self?.change { state in
-                if case .deleted(let object) = event {
-                    state.services.remove(service: object.objectKey)
-                } else {
-                    state.services.set(service: event.object)
-                }
+    /// Listens to what happens to routes, addresses and our table. Whatever can't be listened to is said, and done
+    /// without.
+    private func watchNode() -> NftMonitor? {
+        func attempt<Result>(_ what: String, _ body: () throws(KernelError) -> Result?) -> Result? {
+            do throws(KernelError) {
+                return try body()
+            } catch {
+                log.error("cannot watch \(what)", metadata: ["err": "\(error)"])
+                return nil
             }
         }
-        slices.onEvent { [weak self] event in
-            self?.change { state in
-                if case .deleted(let object) = event {
-                    state.services.remove(slice: object.objectKey)
-                } else {
-                    state.services.set(slice: event.object)
-                }
+        let _: Void? = attempt("routes") { () throws(KernelError) in try route?.keep(on: loop) }
+        let _: Void? = attempt("addresses") { () throws(KernelError) in
+            try addresses.watch(on: loop) { [weak self] addresses in
+                self?.carrier.setNodePortAddresses(addresses)
+                self?.change { $0.hasNewSite = true }
             }
         }
-        pods.onEvent { [weak self] event in
-            self?.change { state in
-                if case .deleted(let object) = event {
-                    state.hostPorts.remove(pod: object.objectKey)
-                } else {
-                    state.hostPorts.set(pod: event.object)
-                }
-            }
+        guard rules != nil else { return nil }
+        return attempt("nf_tables") { () throws(KernelError) in
+            try NftMonitor(table: config.table, ignoring: rulesPort, on: loop) { [weak self] in self?.tableChanged() }
         }
-        let all = [services, slices, pods]
-        Task { [weak self] in
-            // A service whose slices are not in yet would lose its endpoints for a moment.
-            for informer in all { await informer.waitForSync() }
-            self?.becomeReady()
-        }
-        return all
     }
 
-    private func change(_ body: (inout State) -> Void) {
-        state.withLock { body(&$0) }
-        schedule()
+    /// On the loop's thread.
+    private func tableChanged() {
+        let isNew = state.withLock { state in
+            defer { state.mustVerify = true }
+            return !state.mustVerify
+        }
+        guard isNew else { return }
+        log.info("somebody has changed our rules: they are looked over", metadata: ["table": "\(config.table)"])
+        metrics.countRestoration()
+        loop.after(Self.settling) { [weak self] in
+            guard let self else { return }
+            worker.post { [weak self] in self?.verify() }
+        }
     }
 
-    private func becomeReady() {
-        state.withLock { $0.isReady = true }
-        schedule()
+    /// On the worker's thread, so that no change is under way.
+    private func verify() {
+        rules?.distrust()
+        state.withLock { $0.mustVerify = false }
+        guard mode == .userspace else {
+            if state.withLock({ $0.hasStarted && !$0.isScheduled }) { sync() }
+            return
+        }
+        do throws(KernelError) { try rules?.apply([]) } catch {
+            log.warning("pods can't reach the outside", metadata: ["err": "\(error)"])
+        }
+    }
+
+    /// Calls back with all ports at which load balancers ask for this node's endpoints, now and whenever that changes.
+    public func onHealthChecks(_ body: @escaping @Sendable ([UInt16: HealthCheck]) -> Void) {
+        healthChecksChanged.withLock { $0 = body }
+        body(state.withLock { $0.healthChecks })
+    }
+
+    /// Where node ports are answered.
+    public var nodePortAddresses: [IPAddress] { addresses.current }
+
+    func standing(ofPod uid: String) -> LocalPods.Standing { state.withLock { $0.services.standing(ofPod: uid) } }
+
+    /// Nil where all that is known of the pod has been carried out, and it takes no new connections.
+    func addDrainWaiter(_ uid: String, _ continuation: CheckedContinuation<Void, Never>) -> UInt64? {
+        state.withLock { state in
+            let isQuiet = !state.services.hasChanges && !state.isSyncing && state.failure == nil
+            if isQuiet, state.services.standing(ofPod: uid) != .serving { return nil }
+            return state.drains.add(uid, continuation)
+        }
+    }
+    func removeDrainWaiter(_ id: UInt64) -> CheckedContinuation<Void, Never>? {
+        state.withLock { $0.drains.remove(id) }
     }
 
     // MARK: carrying out
 
-    private func schedule() {
+    func change(_ body: (inout State) -> Void) {
+        state.withLock { body(&$0) }
+        schedule()
+    }
+
+    func becomeReady() {
+        state.withLock { $0.isReady = true }
+        schedule()
+    }
+
+    func schedule() {
         let isNew = state.withLock { state in
             guard state.isReady, !state.isScheduled else { return false }
-            guard !state.hasStarted || state.services.hasChanges || state.hostPorts.hasChanges else { return false }
+            guard
+                !state.hasStarted || state.hasNewSite || state.services.hasChanges || state.hostPorts.hasChanges
+            else { return false }
             state.isScheduled = true
             return true
         }
-        if isNew { worker.post { [weak self] in self?.sync() } }
+        guard isNew else { return }
+        metrics.countQueued()
+        worker.post { [weak self] in self?.sync() }
     }
 
     /// On the worker's thread. What comes while it works waits for the next turn: a burst becomes few transactions.
     private func sync() {
-        let (changes, hasStarted) = state.withLock { state in
+        let (changes, hasStarted, newChecks) = state.withLock { state in
             state.isScheduled = false
-            return (state.services.takeChanges() + state.hostPorts.takeChanges(), state.hasStarted)
+            state.hasNewSite = false
+            state.isSyncing = true
+            if state.drains.count > 0 {
+                let services = state.services
+                state.drains.cover { services.standing(ofPod: $0) }
+            }
+            let checks = state.services.healthChecks
+            let newChecks = checks == state.healthChecks ? nil : checks
+            state.healthChecks = checks
+            return (state.services.takeChanges() + state.hostPorts.takeChanges(), state.hasStarted, newChecks)
         }
+        if let newChecks { healthChecksChanged.withLock { $0 }?(newChecks) }
         let clock = ContinuousClock()
         let started = clock.now
         var failure: KernelError?
@@ -209,6 +289,7 @@ public final class ServiceProxy: Sendable {
         }
         let duration = clock.now - started
         metrics.count(duration, isFailure: failure != nil)
+        release(isDone: failure == nil)
         for problem in carrier.takeProblems() {
             log.warning("a service is not carried as wanted", metadata: ["err": "\(problem)"])
         }
@@ -218,12 +299,25 @@ public final class ServiceProxy: Sendable {
         settle(failure)
     }
 
+    /// Those who wait for what has just been carried out, and what it took from the change to here.
+    private func release(isDone: Bool) {
+        let (waiters, triggers) = state.withLock { state in
+            defer { if isDone { state.triggers = [] } }
+            state.isSyncing = false
+            return (state.drains.settle(isDone: isDone), isDone ? state.triggers : [])
+        }
+        for waiter in waiters { waiter.resume() }
+        let now = Timestamp.now()
+        for trigger in triggers { metrics.observeProgramming(now - trigger) }
+    }
+
     private func settle(_ failure: KernelError?) {
         let (isNew, isOver, pause) = state.withLock { state -> (Bool, Bool, Duration) in
             // The carrier has taken the changes in: it makes up for a failure by itself the next time.
             state.hasStarted = true
             let before = state.failure
             state.failure = failure.map { "\($0)" }
+            state.failingSince = failure == nil ? nil : state.failingSince ?? .now
             guard failure != nil || carrier.wantsRetry else {
                 state.backoff.reset()
                 return (false, before != nil, .zero)
@@ -250,27 +344,5 @@ public final class ServiceProxy: Sendable {
         log.warning(
             "node ports overlap with ports that the node itself connects from",
             metadata: ["nodePorts": "\(config.nodePorts)", "local": "\(ends[0])-\(ends[1])"])
-    }
-
-    // MARK: before and after
-
-    /// Why nf_tables can't be used here, with the kernel's words; nil where it can. For `swiftlet check`.
-    public static func nftablesProblem() -> String? { NftablesSupport.problem() }
-
-    /// Removes what proxies of that tag have left in the kernel: the table `swiftlet-<tag>` and the routes to services.
-    public static func reset(tag: String) throws(KernelError) {
-        try ServiceRoute.removeAll(tag: tag)
-        let connection: NftConnection
-        do throws(KernelError) {
-            connection = try NftConnection()
-            guard try connection.tables().contains(ProxyConfig.table(tag: tag)) else { return }
-        } catch {
-            // A kernel without nf_tables has no table.
-            guard ![EPROTONOSUPPORT, EOPNOTSUPP, EINVAL].contains(error.code) else { return }
-            throw error
-        }
-        var transaction = NftTransaction(table: ProxyConfig.table(tag: tag))
-        transaction.add(.deleteTable)
-        try connection.apply(transaction)
     }
 }

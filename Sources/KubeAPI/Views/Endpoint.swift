@@ -11,4 +11,11 @@ public struct Endpoint: Sendable {
     public var isServing: Bool { json["conditions"]["serving"].bool ?? isReady }
     public var isTerminating: Bool { json["conditions"]["terminating"].bool ?? false }
     public var nodeName: String { json["nodeName"].stringValue }
+    /// The pod behind it; nil where it is none.
+    public var podUID: String? {
+        json["targetRef"]["kind"].string == "Pod" ? json["targetRef"]["uid"].string : nil
+    }
+    /// The zones and nodes whose clients should come here; empty where nothing is said.
+    public var hintedZones: [String] { json["hints"]["forZones"].items.compactMap { $0["name"].string } }
+    public var hintedNodes: [String] { json["hints"]["forNodes"].items.compactMap { $0["name"].string } }
 }

@@ -1,6 +1,7 @@
 import CNetfilter
 import Glibc
 import Kernel
+import KubeAPI
 import Logging
 import Synchronization
 
@@ -24,24 +25,29 @@ final class Conntrack: Sendable {
     }
     private let socket: NetlinkSocket
     private let log: Logger
-    private let nodeAddresses: Set<UInt32>
+    private let nodeAddresses: Mutex<Set<UInt32>>
     private let state = Mutex(State())
 
     /// In the network namespace of the calling thread. `nodeAddresses`: where node ports are.
     init(nodeAddresses: [UInt32], log: Logger) throws(KernelError) {
         socket = try NetlinkSocket(protocol: NETLINK_NETFILTER, receiveBufferBytes: 4 << 20)
-        self.nodeAddresses = Set(nodeAddresses)
+        self.nodeAddresses = Mutex(Set(nodeAddresses))
         self.log = log
     }
+
+    func setNodeAddresses(_ addresses: [UInt32]) { nodeAddresses.withLock { $0 = Set(addresses) } }
 
     /// Ends UDP flows to backends that are gone, and those that went past a front before it was there.
     func endFlows(gone: [Gone], newFronts: [Front.Key], layout: MarkLayout) {
         let fronts = newFronts.filter { $0.proto == .udp }
         guard !gone.isEmpty || !fronts.isEmpty else { return }
-        let stale = StaleFlows(gone: gone, fronts: fronts, nodeAddresses: nodeAddresses, layout: layout)
+        let stale = StaleFlows(
+            gone: gone, fronts: fronts, nodeAddresses: nodeAddresses.withLock { $0 }, layout: layout)
         state.withLock { state in
             do throws(KernelError) {
-                let entries = try Self.dump(socket.descriptor.raw, &state, stale)
+                let entries = try Self.dump(
+                    socket.descriptor.raw, &state, repliesFrom: nil, proto: .udp
+                ) { stale.contains($0) }
                 for entry in entries { try Self.end(entry, socket.descriptor.raw, &state) }
                 if !entries.isEmpty { log.debug("UDP flows ended", metadata: ["count": "\(entries.count)"]) }
             } catch {
@@ -65,32 +71,35 @@ final class Conntrack: Sendable {
         return state.sequence
     }
 
-    /// The entries that are stale, each by its original tuple and its id as the kernel gave them.
-    private static func dump(_ socket: Int32, _ state: inout State, _ stale: StaleFlows) throws(KernelError)
-        -> [ConntrackEntry]
-    {
+    /// All entries of a protocol, or of all, that are answered from an address, or from any.
+    func entries(
+        repliesFrom address: IPAddress? = nil, proto: TransportProtocol? = nil,
+        where isWanted: @escaping @Sendable (ConntrackEntry) -> Bool
+    ) throws(KernelError) -> [ConntrackEntry] {
+        let result: Result<[ConntrackEntry], KernelError> = state.withLock { state in
+            do throws(KernelError) {
+                return .success(
+                    try Self.dump(socket.descriptor.raw, &state, repliesFrom: address, proto: proto, isWanted))
+            } catch {
+                return .failure(error)
+            }
+        }
+        return try result.get()
+    }
+
+    /// Kernels that can't choose what they dump give more: the caller looks at each entry anyway.
+    private static func dump(
+        _ socket: Int32, _ state: inout State, repliesFrom address: IPAddress?, proto: TransportProtocol?,
+        _ isWanted: @Sendable (ConntrackEntry) -> Bool
+    ) throws(KernelError) -> [ConntrackEntry] {
+        var entries: [ConntrackEntry] = []
         var request = NftBuffer(capacity: 4096)
         let number = header(IPCTNL_MSG_CT_GET, flags: NLM_F_DUMP, &state, &request)
-        if state.canFilter {
-            // Only UDP: the protocol of the original tuple, and flags that say that nothing else of it counts.
-            let tuple = request.count
-            request.attribute(Int(CTA_TUPLE_ORIG.rawValue), length: 0, nested: true)
-            let proto = request.count
-            request.attribute(Int(CTA_TUPLE_PROTO.rawValue), length: 0, nested: true)
-            request.attribute(Int(CTA_PROTO_NUM.rawValue), length: 1)
-            request.append(UInt32(TransportProtocol.udp.rawValue).littleEndian)
-            request.close(attributeAt: proto)
-            request.close(attributeAt: tuple)
-            request.attribute(Int(CTA_FILTER.rawValue), length: 16, nested: true)
-            request.attribute(Int(CTA_FILTER_ORIG_FLAGS.rawValue), length: 4)
-            request.append(UInt32(1 << 3))  // the kernel's CTA_FILTER_F_CTA_PROTO_NUM
-            request.attribute(Int(CTA_FILTER_REPLY_FLAGS.rawValue), length: 4)
-            request.append(UInt32(0))
-        }
+        let isFiltered = state.canFilter && (address?.ipv4 != nil || proto != nil)
+        if isFiltered { filter(&request, address?.ipv4, proto) }
         request.close(messageAt: 0)
         state.receiver.discardAll(socket)
         try transmit(socket, request)
-        var entries: [ConntrackEntry] = []
         var failure: Int32 = 0
         var isDone = false
         while !isDone {
@@ -103,16 +112,52 @@ final class Conntrack: Sendable {
                     failure = -message.error
                     isDone = true
                 default:
-                    if let entry = ConntrackEntry(message.attributes), stale.contains(entry) { entries.append(entry) }
+                    guard let entry = ConntrackEntry(message.attributes),
+                        address?.ipv4.map({ $0 == entry.reply.source }) ?? true,
+                        proto.map({ $0.rawValue == entry.original.proto }) ?? true, isWanted(entry)
+                    else { return }
+                    entries.append(entry)
                 }
             }
         }
-        if failure == EINVAL || failure == EOPNOTSUPP, state.canFilter {
+        if failure == EINVAL || failure == EOPNOTSUPP, isFiltered {
             state.canFilter = false
-            return try dump(socket, &state, stale)
+            return try dump(socket, &state, repliesFrom: address, proto: proto, isWanted)
         }
         guard failure == 0 else { throw KernelError("read", "conntrack", code: failure) }
         return entries
+    }
+
+    /// Tuples of which only what the flags name counts (kernel's CTA_FILTER_F_…).
+    private static func filter(_ request: inout NftBuffer, _ source: UInt32?, _ proto: TransportProtocol?) {
+        var flags: (original: UInt32, reply: UInt32) = (0, 0)
+        if let proto {
+            flags.original = 1 << 3  // CTA_FILTER_F_CTA_PROTO_NUM
+            let tuple = request.count
+            request.attribute(Int(CTA_TUPLE_ORIG.rawValue), length: 0, nested: true)
+            let part = request.count
+            request.attribute(Int(CTA_TUPLE_PROTO.rawValue), length: 0, nested: true)
+            request.attribute(Int(CTA_PROTO_NUM.rawValue), length: 1)
+            request.append(UInt32(proto.rawValue).littleEndian)
+            request.close(attributeAt: part)
+            request.close(attributeAt: tuple)
+        }
+        if let source {
+            flags.reply = 1  // CTA_FILTER_F_CTA_IP_SRC
+            let tuple = request.count
+            request.attribute(Int(CTA_TUPLE_REPLY.rawValue), length: 0, nested: true)
+            let part = request.count
+            request.attribute(Int(CTA_TUPLE_IP.rawValue), length: 0, nested: true)
+            request.attribute(Int(CTA_IP_V4_SRC.rawValue), length: 4)
+            request.append(source.bigEndian)
+            request.close(attributeAt: part)
+            request.close(attributeAt: tuple)
+        }
+        request.attribute(Int(CTA_FILTER.rawValue), length: 16, nested: true)
+        request.attribute(Int(CTA_FILTER_ORIG_FLAGS.rawValue), length: 4)
+        request.append(flags.original)
+        request.attribute(Int(CTA_FILTER_REPLY_FLAGS.rawValue), length: 4)
+        request.append(flags.reply)
     }
 
     private static func end(_ entry: ConntrackEntry, _ socket: Int32, _ state: inout State) throws(KernelError) {

@@ -15,6 +15,8 @@ struct ConntrackEntry: Sendable {
     let reply: Tuple
     let status: UInt32
     let mark: UInt32
+    /// As the kernel numbers them (`enum tcp_conntrack`); 0 for other protocols.
+    let tcpState: UInt8
     /// As the kernel gave them, to name the entry by.
     let originalTuple: [UInt8]
     let idBytes: [UInt8]
@@ -22,12 +24,18 @@ struct ConntrackEntry: Sendable {
     /// Its destination was translated: IPS_DST_NAT.
     var isTranslated: Bool { status & 0x20 != 0 }
 
+    /// A TCP connection whose client has not heard of it yet: SYN_SENT, SYN_RECV.
+    var isOpening: Bool { tcpState == 1 || tcpState == 2 }
+    /// ESTABLISHED
+    var isOpen: Bool { tcpState == 3 }
+
     /// Nil for anything but IPv4.
     init?(_ attributes: NftAttributes) {
         var original: Tuple?
         var reply: Tuple?
         var status: UInt32 = 0
         var mark: UInt32 = 0
+        var tcpState: UInt8 = 0
         var tuple: [UInt8] = []
         var id: [UInt8] = []
         for (type, value) in attributes {
@@ -38,6 +46,7 @@ struct ConntrackEntry: Sendable {
             case Int(CTA_TUPLE_REPLY.rawValue): reply = Self.tuple(value)
             case Int(CTA_STATUS.rawValue): status = UInt32(bigEndian: value.number())
             case Int(CTA_MARK.rawValue): mark = UInt32(bigEndian: value.number())
+            case Int(CTA_PROTOINFO.rawValue): tcpState = Self.tcpState(value)
             case Int(CTA_ID.rawValue): id = Array(value)
             default: break
             }
@@ -47,8 +56,18 @@ struct ConntrackEntry: Sendable {
         self.reply = reply
         self.status = status
         self.mark = mark
+        self.tcpState = tcpState
         originalTuple = tuple
         idBytes = id
+    }
+
+    private static func tcpState(_ bytes: UnsafeRawBufferPointer) -> UInt8 {
+        for (type, value) in NftAttributes(bytes) where type == Int(CTA_PROTOINFO_TCP.rawValue) {
+            for (inner, value) in NftAttributes(value) where inner == Int(CTA_PROTOINFO_TCP_STATE.rawValue) {
+                return value.number()
+            }
+        }
+        return 0
     }
 
     private static func tuple(_ bytes: UnsafeRawBufferPointer) -> Tuple? {

@@ -34,6 +34,18 @@ final class NftConnection: NftKernel {
         }
     }
 
+    /// The number by which the kernel names this socket to those who listen to changes.
+    var port: UInt32 {
+        var address = sockaddr_nl()
+        var length = socklen_t(MemoryLayout<sockaddr_nl>.size)
+        let result = withUnsafeMutablePointer(to: &address) { pointer in
+            pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                getsockname(socket.descriptor.raw, $0, &length)
+            }
+        }
+        return result == 0 ? address.nl_pid : 0
+    }
+
     var timing: Timing { state.withLock { $0.timing } }
 
     func apply(_ transaction: NftTransaction) throws(KernelError) {

@@ -30,7 +30,14 @@ extension NftExpression {
             number(NFTNL_EXPR_META_KEY, (key == .protocolNumber ? NFT_META_L4PROTO : NFT_META_IIF).rawValue)
         case .connection(let key, let word):
             register(NFTNL_EXPR_CT_DREG, word)
-            number(NFTNL_EXPR_CT_KEY, (key == .mark ? NFT_CT_MARK : NFT_CT_STATUS).rawValue)
+            switch key {
+            case .mark: number(NFTNL_EXPR_CT_KEY, NFT_CT_MARK.rawValue)
+            case .status: number(NFTNL_EXPR_CT_KEY, NFT_CT_STATUS.rawValue)
+            case .state: number(NFTNL_EXPR_CT_KEY, NFT_CT_STATE.rawValue)
+            case .originalDestination:
+                number(NFTNL_EXPR_CT_KEY, NFT_CT_DST_IP.rawValue)
+                nftnl_expr_set_u8(object, UInt16(NFTNL_EXPR_CT_DIR), 0)
+            }
         case .setMark(let word):
             register(NFTNL_EXPR_CT_SREG, word)
             number(NFTNL_EXPR_CT_KEY, NFT_CT_MARK.rawValue)
@@ -82,6 +89,7 @@ extension NftExpression {
             number(NFTNL_EXPR_IMM_DREG, UInt32(NFT_REG_VERDICT.rawValue))
             switch verdict {
             case .drop: number(NFTNL_EXPR_IMM_VERDICT, UInt32(NF_DROP))
+            case .back: number(NFTNL_EXPR_IMM_VERDICT, UInt32(bitPattern: Int32(NFT_RETURN.rawValue)))
             case .jump(let chain):
                 number(NFTNL_EXPR_IMM_VERDICT, UInt32(bitPattern: Int32(NFT_JUMP.rawValue)))
                 text(NFTNL_EXPR_IMM_CHAIN, chain)

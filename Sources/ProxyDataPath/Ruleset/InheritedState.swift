@@ -7,10 +7,16 @@ struct InheritedState {
         let slots: [Backend?]
         let numbers: [Int]
     }
+    /// What is there of a service port.
+    struct FoundPort {
+        var all: Found?
+        var local: Found?
+    }
     let ids: Set<UInt32>
     let pickKeys: [PickChain: UInt32]
 
     private let layout: MarkLayout
+    /// By kind; empty for all that are no maps of fronts.
     private let fronts: [[NftWords: NftWords]]
     private var slots: [UInt32: [Int: Backend]] = [:]
     private var stickySlots: [UInt32: [Int: (backend: Backend?, number: Int)]] = [:]
@@ -18,7 +24,9 @@ struct InheritedState {
 
     init(_ state: AppliedState, _ layout: MarkLayout) {
         self.layout = layout
-        fronts = [NftSet.Kind.services, .nodeports, .hostports].map { state.elements[$0.rawValue] }
+        var fronts = [[NftWords: NftWords]](repeating: [:], count: NftSet.Kind.allCases.count)
+        for kind in NftSet.Kind.frontMaps { fronts[kind.rawValue] = state.elements[kind.rawValue] }
+        self.fronts = fronts
         var keys: [PickChain: UInt32] = [:]
         for (key, chain) in state.picks {
             if key & layout.pickMask == key, let pick = PickChain(name: chain) { keys[pick] = key }
@@ -44,37 +52,42 @@ struct InheritedState {
             port: UInt16(truncatingIfNeeded: UInt32(littleEndian: words[1])).byteSwapped)
     }
 
-    /// What is there of a service port, known by its fronts; nil where nothing is, or where it has been given away.
-    mutating func take(_ state: ServicePortState) -> Found? {
+    /// What is there of a service port, known by its fronts; nothing where it has been given away.
+    mutating func take(_ state: ServicePortState) -> FoundPort {
+        var found = FoundPort()
+        let isSticky = state.affinitySeconds != nil
         for front in state.fronts {
-            let place =
-                switch front.setKind {
-                case .services: 0
-                case .nodeports: 1
-                default: 2
-                }
-            guard let data = fronts[place][front.words] else { continue }
-            let id = layout.id(of: data[0])
-            guard id > 0, taken.insert(id).inserted else { continue }
-            if state.affinitySeconds != nil, let known = stickySlots[id] {
-                let count = Self.slotCount(known.keys)
-                return Found(
-                    id: id, slots: (0..<count).map { known[$0]?.backend },
-                    numbers: (0..<count).map { known[$0]?.number ?? 0 })
+            front.forEachWay { way in
+                guard way.isLocal ? found.local == nil : found.all == nil,
+                    let data = fronts[way.map.rawValue][front.words]
+                else { return }
+                let id = layout.id(of: data[0])
+                guard id > 0, taken.insert(id).inserted else { return }
+                if way.isLocal { found.local = self.found(id, isSticky) } else { found.all = self.found(id, isSticky) }
             }
-            let known = slots[id] ?? [:]
-            return Found(id: id, slots: (0..<Self.slotCount(known.keys)).map { known[$0] }, numbers: [])
         }
-        return nil
+        return found
+    }
+
+    private func found(_ id: UInt32, _ isSticky: Bool) -> Found {
+        if isSticky, let known = stickySlots[id] {
+            let count = Self.slotCount(known.keys)
+            return Found(
+                id: id, slots: (0..<count).map { known[$0]?.backend },
+                numbers: (0..<count).map { known[$0]?.number ?? 0 }
+            )
+        }
+        let known = slots[id] ?? [:]
+        return Found(id: id, slots: (0..<Self.slotCount(known.keys)).map { known[$0] }, numbers: [])
     }
 
     /// Backends of UDP services, by id.
     var udpBackends: [UInt32: [Backend]] {
         var result: [UInt32: [Backend]] = [:]
         let udp = NftWords.word(TransportProtocol.udp)
-        for (place, elements) in fronts.enumerated() {
-            // The protocol stands behind the address, or first where there is none.
-            for (key, data) in elements where key[place == 0 ? 1 : 0] == udp {
+        for kind in NftSet.Kind.frontMaps {
+            let place = kind.key.firstIndex(of: .protocolNumber) ?? 0
+            for (key, data) in fronts[kind.rawValue] where key[place] == udp {
                 let id = layout.id(of: data[0])
                 result[id] = Array((slots[id] ?? [:]).values) + (stickySlots[id] ?? [:]).values.compactMap(\.backend)
             }

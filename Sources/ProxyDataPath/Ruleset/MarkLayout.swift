@@ -25,7 +25,7 @@ struct MarkLayout: Sendable, Hashable {
         countBits = UInt32(mask.nonzeroBitCount) * 3 / 8
     }
 
-    /// The most backends that a service may have, and the most classes of sticky services.
+    /// The most backends that a service may have, and one more than the most classes of sticky services.
     var countLimit: Int { 1 << Int(countBits) - 1 }
     /// The greatest id; 0 is none.
     var idLimit: UInt32 { UInt32(truncatingIfNeeded: 1 << (UInt64(mask.nonzeroBitCount) - 2 - UInt64(countBits)) - 1) }
@@ -34,6 +34,8 @@ struct MarkLayout: Sendable, Hashable {
     var pickMask: UInt32 { (1 << (countBits + 1) - 1) << shift }
     /// The number is a class of sticky services, not a count.
     var stickyFlag: UInt32 { 1 << (countBits + shift) }
+    /// Leads to where a connection is dropped: the last class.
+    var nowhere: UInt32 { stickyFlag | number(countLimit) }
     var masqueradeFlag: UInt32 { 1 << (countBits + 1 + shift) }
     var idMask: UInt32 { idLimit << (countBits + 2 + shift) }
 

@@ -2,9 +2,10 @@
 enum NftExpression: Sendable, Hashable {
     enum PacketPart: Sendable { case network, transport }
     enum Meta: Sendable { case protocolNumber, inputLink }
-    enum ConnectionKey: Sendable { case mark, status }
+    enum ConnectionKey: Sendable { case mark, status, state, originalDestination }
     enum Verdict: Sendable, Hashable {
         case drop
+        case back
         case jump(String)
         case go(String)
     }

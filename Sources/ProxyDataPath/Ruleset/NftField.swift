@@ -1,7 +1,11 @@
+import KubeAPI
+
 /// What a rule reads from a packet or its connection, and what keys and data of sets are made of. Each field says how
 /// nft writes it, how it is loaded, and how it stands in a set's description.
 enum NftField: Sendable, Hashable {
     case sourceAddress
+    /// The first bits of the client's address, that many, and zeros.
+    case sourcePrefix(Int)
     case destinationAddress
     case protocolNumber
     case destinationPort
@@ -15,6 +19,9 @@ enum NftField: Sendable, Hashable {
     var text: String {
         switch self {
         case .sourceAddress: "ip saddr"
+        case .sourcePrefix(32): "ip saddr"
+        case .sourcePrefix(let length):
+            "(ip saddr & \(IPAddress(ipv4: UInt32.max << UInt32(32 - length))))"
         case .destinationAddress: "ip daddr"
         case .protocolNumber: "meta l4proto"
         case .destinationPort: "th dport"
@@ -28,7 +35,7 @@ enum NftField: Sendable, Hashable {
     enum Form: Sendable { case address, proto, port, mark, number }
     var form: Form {
         switch self {
-        case .sourceAddress, .destinationAddress: .address
+        case .sourceAddress, .sourcePrefix, .destinationAddress: .address
         case .protocolNumber: .proto
         case .destinationPort: .port
         case .mark, .maskedMark: .mark
@@ -67,7 +74,7 @@ enum NftField: Sendable, Hashable {
     /// nft's own description of the expression, which it keeps with a set so that it can write `typeof`.
     var description: [UInt8] {
         switch self {
-        case .sourceAddress: Self.payload(protocol: 12, field: 11)
+        case .sourceAddress, .sourcePrefix: Self.payload(protocol: 12, field: 11)
         case .destinationAddress: Self.payload(protocol: 12, field: 12)
         case .destinationPort: Self.payload(protocol: 11, field: 2)
         case .protocolNumber: UserData.number(0, 9) + UserData.nested(1, UserData.number(0, 16))

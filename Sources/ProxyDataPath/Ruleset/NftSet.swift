@@ -8,6 +8,19 @@ struct NftSet: Sendable, Hashable {
         case nodeports
         /// From protocol and port on any local address to a pod.
         case hostports
+        /// As `services`, of those where it matters who the client is: for clients outside the cluster, and for all whom
+        /// no other says otherwise.
+        case outside
+        /// The same for pods and the node.
+        case inside
+        /// As `nodeports`, for clients outside the cluster.
+        case nodeportsOutside
+        /// The same for pods and the node.
+        case nodeportsInside
+        /// Those of `outside` that not everybody may connect to.
+        case guarded
+        /// Who may: the client's address cut to each length of prefix in turn, with the service's address.
+        case allowed
         /// From the low bits of a mark to the chain that goes on.
         case picks
         /// From a service and a slot to an endpoint.
@@ -28,6 +41,12 @@ struct NftSet: Sendable, Hashable {
             case .services: "services"
             case .nodeports: "nodeports"
             case .hostports: "hostports"
+            case .outside: "outside"
+            case .inside: "inside"
+            case .nodeportsOutside: "nodeports_outside"
+            case .nodeportsInside: "nodeports_inside"
+            case .guarded: "guarded"
+            case .allowed: "allowed"
             case .picks: "picks"
             case .backends: "backends"
             case .stickySlots: "sticky_slots"
@@ -43,7 +62,8 @@ struct NftSet: Sendable, Hashable {
         var defaultSize: Int {
             switch self {
             case .services, .nodeports, .stickySlots, .stickyBackends, .hairpin: 20_000
-            case .hostports: 4_096
+            case .hostports, .outside, .inside, .nodeportsOutside, .nodeportsInside, .guarded: 4_096
+            case .allowed: 16_384
             case .picks: 8_192
             case .backends: 200_000
             case .affinity: 262_144
@@ -53,8 +73,9 @@ struct NftSet: Sendable, Hashable {
 
         var key: [NftField] {
             switch self {
-            case .services: [.destinationAddress, .protocolNumber, .destinationPort]
-            case .nodeports, .hostports: [.protocolNumber, .destinationPort]
+            case .services, .outside, .inside, .guarded: [.destinationAddress, .protocolNumber, .destinationPort]
+            case .nodeports, .hostports, .nodeportsOutside, .nodeportsInside: [.protocolNumber, .destinationPort]
+            case .allowed: [.sourceAddress, .destinationAddress, .protocolNumber, .destinationPort]
             case .picks, .stickyBackends: [.mark]
             case .backends, .stickySlots: [.mark, .random(65536)]
             case .affinity: [.sourceAddress, .mark]
@@ -71,12 +92,21 @@ struct NftSet: Sendable, Hashable {
         }
         var data: Data {
             switch self {
-            case .services, .nodeports, .hostports, .stickySlots, .affinity: .fields([.mark])
+            case .services, .nodeports, .hostports, .outside, .inside, .nodeportsOutside, .nodeportsInside,
+                .stickySlots, .affinity:
+                .fields([.mark])
             case .picks: .verdict
             case .backends, .stickyBackends: .fields([.destinationAddress, .destinationPort])
-            case .hairpin, .nodeAddresses: .none
+            case .hairpin, .nodeAddresses, .guarded, .allowed: .none
             }
         }
+
+        /// Those that lead from a front to a service.
+        static let frontMaps: [Kind] = [
+            .services, .nodeports, .hostports, .outside, .inside, .nodeportsOutside, .nodeportsInside,
+        ]
+        /// Those whose elements belong to a front.
+        static let ofFronts: [Kind] = frontMaps + [.guarded, .allowed]
 
         /// Packets add elements, which end by themselves.
         var isDynamic: Bool { self == .affinity }

@@ -10,6 +10,11 @@ extension NftStatement {
             let register = first + UInt32(index)
             switch field {
             case .sourceAddress: return [.payload(.network, offset: 12, count: 4, into: register)]
+            case .sourcePrefix(let length):
+                let address = NftExpression.payload(.network, offset: 12, count: 4, into: register)
+                guard length < 32 else { return [address] }
+                let mask = UInt32.max << UInt32(32 - length)
+                return [address, .bitwise(register, mask: bytes(mask.bigEndian), xor: bytes(0))]
             case .destinationAddress: return [.payload(.network, offset: 16, count: 4, into: register)]
             case .destinationPort: return [.payload(.transport, offset: 2, count: 2, into: register)]
             case .protocolNumber: return [.meta(.protocolNumber, into: register)]
@@ -26,7 +31,8 @@ extension NftStatement {
     // MARK: conditions
 
     /// `ip saddr . ip daddr @hairpin`
-    static func isMember(_ fields: NftField..., of set: NftSet) -> NftStatement {
+    static func isMember(_ fields: NftField..., of set: NftSet) -> NftStatement { isMember(fields, of: set) }
+    static func isMember(_ fields: [NftField], of set: NftSet) -> NftStatement {
         NftStatement(
             text: "\(text(fields)) @\(set.name)",
             expressions: load(fields) + [.lookup(0, set: set.name, into: nil, isVerdict: false)])
@@ -105,10 +111,40 @@ extension NftStatement {
             .compare(0, isEqual: false, bytes(0)),
         ])
 
+    /// `ip saddr != 192.0.2.2`
+    static func isNot(_ address: IPAddress, _ field: NftField) -> NftStatement {
+        NftStatement(
+            text: "\(field.text) != \(address)",
+            expressions: [
+                .payload(.network, offset: field == .sourceAddress ? 12 : 16, count: 4, into: 0),
+                .compare(0, isEqual: false, address.bytes),
+            ])
+    }
+
+    /// What the connection was made to, before any translation, is not in the range.
+    static func wasNotSent(to range: CIDR) -> NftStatement {
+        let mask = range.prefixLength == 0 ? 0 : UInt32.max << UInt32(32 - range.prefixLength)
+        let isWhole = range.prefixLength == 32
+        return NftStatement(
+            text: "ct original ip daddr != \(isWhole ? "\(range.network)" : "\(range)")",
+            expressions: [.connection(.originalDestination, into: 0)]
+                + (isWhole ? [] : [.bitwise(0, mask: bytes(mask.bigEndian), xor: bytes(0))])
+                + [.compare(0, isEqual: false, range.network.bytes)])
+    }
+
+    /// The packet fits no connection that conntrack knows: NF_CT_STATE_INVALID_BIT.
+    static let isInvalid = NftStatement(
+        text: "ct state invalid",
+        expressions: [
+            .connection(.state, into: 0), .bitwise(0, mask: bytes(1), xor: bytes(0)),
+            .compare(0, isEqual: false, bytes(0)),
+        ])
+
     // MARK: changes
 
     /// `ct mark set ip daddr . meta l4proto . th dport map @services`: goes no further where there is no such element.
-    static func setMark(to fields: NftField..., in map: NftSet) -> NftStatement {
+    static func setMark(to fields: NftField..., in map: NftSet) -> NftStatement { setMark(to: fields, in: map) }
+    static func setMark(to fields: [NftField], in map: NftSet) -> NftStatement {
         NftStatement(
             text: "ct mark set \(text(fields)) map @\(map.name)",
             expressions: load(fields) + [.lookup(0, set: map.name, into: 0, isVerdict: false), .setMark(from: 0)])
@@ -164,6 +200,8 @@ extension NftStatement {
     static let reset = NftStatement(text: "reject with tcp reset", expressions: [.reset])
     static let unreachable = NftStatement(text: "reject", expressions: [.unreachable])
     static let drop = NftStatement(text: "drop", expressions: [.verdict(.drop)])
+    /// Back to the chain that jumped here.
+    static let back = NftStatement(text: "return", expressions: [.verdict(.back)])
     static func jump(_ chain: String) -> NftStatement {
         NftStatement(text: "jump \(chain)", expressions: [.verdict(.jump(chain))])
     }

@@ -2,6 +2,8 @@
 enum PickChain: Hashable, Sendable {
     /// There is no backend.
     case refuse
+    /// There is none on this node, and its traffic policy is local: clients shall try another node.
+    case nowhere
     case random(count: Int)
     /// A client stays with its backend until it has not connected for that long.
     case sticky(count: Int, seconds: Int, masquerades: Bool)
@@ -9,6 +11,7 @@ enum PickChain: Hashable, Sendable {
     var name: String {
         switch self {
         case .refuse: "refuse"
+        case .nowhere: "nowhere"
         case .random(let count): "pick\(count)"
         case .sticky(let count, let seconds, let masquerades): "sticky\(count)-\(seconds)\(masquerades ? "-out" : "")"
         }
@@ -18,6 +21,8 @@ enum PickChain: Hashable, Sendable {
     init?(name: String) {
         if name == "refuse" {
             self = .refuse
+        } else if name == "nowhere" {
+            self = .nowhere
         } else if name.hasPrefix("pick"), let count = Int(name.dropFirst(4)), count > 0 {
             self = .random(count: count)
         } else if name.hasPrefix("sticky") {
@@ -31,6 +36,9 @@ enum PickChain: Hashable, Sendable {
         }
     }
 
+    /// Whatever the services, these are there.
+    static let permanent: [PickChain] = [.refuse, .nowhere]
+    var isPermanent: Bool { self == .refuse || self == .nowhere }
     var isSticky: Bool { if case .sticky = self { true } else { false } }
 
     /// The rules. Every chain but `refuse` ends in a drop: the number of backends and the slot are looked up one after
@@ -41,6 +49,7 @@ enum PickChain: Hashable, Sendable {
         case .refuse:
             // A plain reject leaves a TCP client on the node hanging.
             return [NftRule(.isTCP, .reset), NftRule(.unreachable)]
+        case .nowhere: return [NftRule(.drop)]
         case .random(let count):
             return [
                 NftRule(

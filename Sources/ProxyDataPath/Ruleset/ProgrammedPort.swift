@@ -1,35 +1,14 @@
 import KubeAPI
 
-/// One service port as it stands in the rules.
-struct ProgrammedPort: Sendable, Equatable {
+/// Backends of a service port with the id under which the rules know them. A port has one for all its backends, and one
+/// more for those of this node where a traffic policy asks for them.
+struct BackendPool: Sendable, Equatable {
     let id: UInt32
-    var fronts: [Front] = []
     /// By slot.
     var slots: [Backend] = []
     /// Of a service with affinity: the number of each slot's backend, by which its clients know it. It stays with the
     /// backend when slots move.
     var numbers: [Int] = []
-    var affinitySeconds: Int?
-    var localAddresses: [IPAddress] = []
-
-    /// The chain that chooses for connections to a front.
-    func pick(for front: Front) -> PickChain {
-        guard !slots.isEmpty else { return .refuse }
-        guard let affinitySeconds else { return .random(count: slots.count) }
-        return .sticky(count: slots.count, seconds: affinitySeconds, masquerades: front.isExternal)
-    }
-
-    /// All chains that it needs, each once, in a fixed order. There are at most two.
-    var picks: [PickChain] {
-        guard let first = fronts.first else { return [] }
-        let pick = pick(for: first)
-        guard affinitySeconds != nil, fronts.contains(where: { $0.isExternal != first.isExternal }) else {
-            return [pick]
-        }
-        return [false, true].compactMap { isExternal in
-            fronts.first { $0.isExternal == isExternal }.map { self.pick(for: $0) }
-        }.uniqued
-    }
 
     /// A number for a backend that comes new: one after the last, so that those of gone ones come again late.
     static func freeNumber(in numbers: [Int], limit: Int) -> Int? {
@@ -40,6 +19,76 @@ struct ProgrammedPort: Sendable, Equatable {
     }
 }
 
-extension [PickChain] {
-    fileprivate var uniqued: [PickChain] { count == 2 && self[0] == self[1] ? [self[0]] : self }
+/// One service port as it stands in the rules.
+struct ProgrammedPort: Sendable, Equatable {
+    var fronts: [Front] = []
+    var all: BackendPool
+    var local: BackendPool?
+    var affinitySeconds: Int?
+    var localAddresses: [IPAddress] = []
+    /// There are endpoints on some node.
+    var hasEndpoints = false
+
+    init(id: UInt32) { all = BackendPool(id: id) }
+
+    var pools: [BackendPool] { local.map { [all, $0] } ?? [all] }
+
+    /// The chain that chooses for connections that take a way.
+    func pick(for way: Front.Way) -> PickChain {
+        let slots = way.isLocal ? local?.slots ?? [] : all.slots
+        guard !slots.isEmpty else { return way.isLocal && hasEndpoints ? .nowhere : .refuse }
+        guard let affinitySeconds else { return .random(count: slots.count) }
+        return .sticky(count: slots.count, seconds: affinitySeconds, masquerades: way.masquerades)
+    }
+
+    /// All chains that it needs, each once, in a fixed order. There are few.
+    var picks: [PickChain] {
+        var picks: [PickChain] = []
+        for front in fronts {
+            front.forEachWay { way in
+                let pick = pick(for: way)
+                if !picks.contains(pick) { picks.append(pick) }
+            }
+        }
+        return picks
+    }
+}
+
+extension Front {
+    /// How some of the clients of a front get to a pool: an element of a map.
+    struct Way: Sendable, Equatable {
+        let map: NftSet.Kind
+        let isLocal: Bool
+        let masquerades: Bool
+    }
+
+    /// One way for all clients; two where those inside the cluster do not go by the policy that those outside go by.
+    func forEachWay(_ body: (Way) -> Void) {
+        switch place {
+        case .hostPort: body(Way(map: .hostports, isLocal: false, masquerades: masquerades))
+        case .nodePort where isLocal:
+            body(Way(map: .nodeportsOutside, isLocal: true, masquerades: masquerades))
+            body(Way(map: .nodeportsInside, isLocal: false, masquerades: true))
+        case .nodePort: body(Way(map: .nodeports, isLocal: false, masquerades: masquerades))
+        case .address where isExternal && isLocal:
+            body(Way(map: .outside, isLocal: true, masquerades: masquerades))
+            body(Way(map: .inside, isLocal: false, masquerades: true))
+        case .address where sources != nil: body(Way(map: .outside, isLocal: false, masquerades: masquerades))
+        case .address: body(Way(map: .services, isLocal: isLocal, masquerades: masquerades))
+        }
+    }
+
+    /// Elements that say which clients may connect.
+    func forEachGuard(_ body: (NftSet.Kind, NftElement) -> Void) {
+        guard let sources, case .address(let address, let port) = place else { return }
+        body(.guarded, NftElement(words))
+        for range in sources where range.family == address.family {
+            body(
+                .allowed,
+                NftElement(
+                    NftWords(
+                        NftWords.word(range.network), NftWords.word(address), NftWords.word(proto),
+                        NftWords.word(port: port))))
+        }
+    }
 }

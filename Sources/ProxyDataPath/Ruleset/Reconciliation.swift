@@ -149,24 +149,21 @@ struct Reconciliation {
 
     private func addMissingChains(to transaction: inout NftTransaction) {
         var added: Set<String> = []
-        // Base chains come last: with them the table goes to work.
-        for chain in ruleset.chains where chain.hook == nil && chain.name != "services_in" && chain.name != "svc" {
-            guard applied?.chains[chain.name] == nil else { continue }
+        func add(_ chain: NftChain) {
+            guard applied?.chains[chain.name] == nil, added.insert(chain.name).inserted else { return }
             transaction.add(chain)
-            added.insert(chain.name)
         }
+        // Base chains come last: with them the table goes to work.
+        let chains = ruleset.chains.filter { $0.hook == nil }
+        for chain in chains where PickChain(name: chain.name) != nil { add(chain) }
         if ruleset.carriesServices {
-            for chain in pickChains where applied?.chains[chain.name] == nil && !added.contains(chain.name) {
-                transaction.add(chain)
-            }
+            for chain in pickChains { add(chain) }
             let isFilled = !isNew[NftSet.Kind.picks.rawValue]
             for (key, pick) in plan.picks where !isFilled || applied?.picks[key] == nil {
                 transaction.addPick(ruleset.sets[.picks], key: key, chain: pick.name)
             }
         }
-        for chain in ruleset.chains where chain.name == "svc" || chain.name == "services_in" {
-            if applied?.chains[chain.name] == nil { transaction.add(chain) }
-        }
+        for chain in chains { add(chain) }
     }
 
     /// Base chains, chains that have other rules than they should, and the removal of all that nobody needs.

@@ -20,6 +20,7 @@ struct NftChain: Sendable, Hashable {
         enum Kind: String, Sendable { case nat, filter }
         enum Point: UInt32, Sendable {
             case prerouting = 0
+            case forward = 2
             case output = 3
             case postrouting = 4
         }
@@ -48,7 +49,13 @@ struct Ruleset: Sendable, Hashable {
     let table: String
     let clusterRange: CIDR
     let serviceRange: CIDR
+    /// What connections of the node itself come from: they need no other address.
+    let nodeAddress: IPAddress
     let layout: MarkLayout
+    /// This node's pods, where they are not all of the cluster's.
+    var podRange: CIDR?
+    /// Every connection to a service gets the node's address.
+    var masqueradesAll = false
     var sets = NftSets()
     /// Without it nothing but egress is masqueraded: the userspace mode carries services by itself.
     var carriesServices = true
@@ -68,28 +75,27 @@ struct Ruleset: Sendable, Hashable {
         guard carriesServices else {
             return [NftChain("postrouting", hook: postrouting, [egress]), NftChain("raw", hook: raw, [loopback])]
         }
-        return [
-            NftChain(PickChain.refuse.name, PickChain.refuse.rules(sets, layout)),
+        let services = NftStatement.jump("services_in")
+        // Answers that conntrack can't place would leave with the endpoint's address, and clients would answer by a
+        // reset. Only packets of pods: what else the node forwards is not ours.
+        let stray = [NftField.sourceAddress, .destinationAddress].map {
+            NftRule(.isInvalid, .isIn(clusterRange, $0), .drop)
+        }
+        return PickChain.permanent.map(chain) + [
             // The drop is for a pick chain that went between the two look-ups.
-            NftChain("svc", [NftRule(.branch(on: .maskedMark(layout.pickMask), in: sets[.picks])), NftRule(.drop)]),
+            NftChain("svc", [NftRule(.branch(on: .maskedMark(layout.pickMask), in: sets[.picks])), NftRule(.drop)])
+        ] + clientChains + [
             NftChain("services_in", servicesIn),
             NftChain(
-                "prerouting", hook: .init(kind: .nat, point: .prerouting, priority: -100),
-                [NftRule(.jump("services_in"))]),
-            NftChain(
-                "output", hook: .init(kind: .nat, point: .output, priority: -100), [NftRule(.jump("services_in"))]),
+                "prerouting", hook: .init(kind: .nat, point: .prerouting, priority: -100), [NftRule(services)]),
+            NftChain("output", hook: .init(kind: .nat, point: .output, priority: -100), [NftRule(services)]),
             NftChain(
                 "postrouting", hook: postrouting,
                 [
                     // A pod that was given itself would throw away an answer from its own address.
-                    NftRule(.isMember(.sourceAddress, .destinationAddress, of: sets[.hairpin]), .masquerade),
-                    // What comes from outside must be answered through this node.
-                    NftRule(
-                        .markHas(layout.masqueradeFlag, equal: layout.masqueradeFlag), .isTranslated,
-                        .isIn(clusterRange, .sourceAddress, negated: true), .isLocal(source: true, negated: true),
-                        .masquerade),
-                    egress,
-                ]),
+                    NftRule(.isMember(.sourceAddress, .destinationAddress, of: sets[.hairpin]), .masquerade)
+                ] + masquerades + [egress]),
+            NftChain("forward", hook: .init(kind: .filter, point: .forward, priority: 0), stray),
             NftChain(
                 "raw", hook: raw,
                 [
@@ -101,18 +107,67 @@ struct Ruleset: Sendable, Hashable {
         ]
     }
 
-    private var servicesIn: [NftRule] {
-        let port: (NftField, NftField) = (.protocolNumber, .destinationPort)
+    /// Connections that must be answered through this node.
+    private var masquerades: [NftRule] {
+        let isMarked = NftStatement.markHas(layout.masqueradeFlag, equal: layout.masqueradeFlag)
+        if masqueradesAll { return [NftRule(isMarked, .isTranslated, .masquerade)] }
+        let fromElsewhere = NftRule(
+            isMarked, .isTranslated, .isIn(clusterRange, .sourceAddress, negated: true),
+            .isNot(nodeAddress, .sourceAddress), .masquerade)
+        guard let podRange, podRange != clusterRange else { return [fromElsewhere] }
+        // Another node's pod that came to a node port of ours; to virtual addresses its own node sends it.
         return [
-            NftRule(.setMark(to: .destinationAddress, port.0, port.1, in: sets[.services]), .go("svc")),
+            fromElsewhere,
             NftRule(
-                .isMember(.destinationAddress, of: sets[.nodeAddresses]),
-                .setMark(to: port.0, port.1, in: sets[.nodeports]), .go("svc")),
+                isMarked, .isTranslated, .isIn(clusterRange, .sourceAddress),
+                .isIn(podRange, .sourceAddress, negated: true), .wasNotSent(to: serviceRange), .masquerade),
+        ]
+    }
+
+    private static let addressed: [NftField] = [.destinationAddress, .protocolNumber, .destinationPort]
+    private static let ported: [NftField] = [.protocolNumber, .destinationPort]
+
+    private var servicesIn: [NftRule] {
+        [
+            NftRule(.setMark(to: Self.addressed, in: sets[.services]), .go("svc")),
+            NftRule(.setMark(to: Self.addressed, in: sets[.outside]), .go("gate")),
+            NftRule(.isMember(.destinationAddress, of: sets[.nodeAddresses]), .jump("nodeports_in")),
             NftRule(
-                .isLoopback(negated: true), .isLocal(source: false),
-                .setMark(to: port.0, port.1, in: sets[.hostports]), .go("svc")),
+                .isLoopback(negated: true), .isLocal(source: false), .setMark(to: Self.ported, in: sets[.hostports]),
+                .go("svc")),
             // Addresses that no service has.
             NftRule(.isIn(serviceRange, .destinationAddress), .go(PickChain.refuse.name)),
+        ]
+    }
+
+    /// For fronts where it matters who the client is. All others never come here.
+    private var clientChains: [NftChain] {
+        func inside(_ fields: [NftField], _ map: NftSet) -> [NftRule] {
+            [
+                NftRule(.isIn(clusterRange, .sourceAddress), .setMark(to: fields, in: map), .go("svc")),
+                NftRule(.isLocal(source: true), .setMark(to: fields, in: map), .go("svc")),
+                // The mark is set for all others already.
+                NftRule(.go("svc")),
+            ]
+        }
+        // A set of ranges would cost 59 ms for each deletion: so the address is looked up at each length.
+        let ranges = (1...32).reversed().map { length in
+            NftRule(
+                .isMember([.sourcePrefix(length)] + Self.addressed, of: sets[.allowed]), .back)
+        }
+        return [
+            NftChain("guard", ranges + [NftRule(.drop)]),
+            NftChain(
+                "gate",
+                [NftRule(.isMember(Self.addressed, of: sets[.guarded]), .jump("guard"))]
+                    + inside(Self.addressed, sets[.inside])),
+            NftChain("nodeports_gate", inside(Self.ported, sets[.nodeportsInside])),
+            NftChain(
+                "nodeports_in",
+                [
+                    NftRule(.setMark(to: Self.ported, in: sets[.nodeports]), .go("svc")),
+                    NftRule(.setMark(to: Self.ported, in: sets[.nodeportsOutside]), .go("nodeports_gate")),
+                ]),
         ]
     }
 

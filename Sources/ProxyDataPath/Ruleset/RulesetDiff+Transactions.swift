@@ -50,11 +50,11 @@ extension RulesetDiff {
     private var frontsThatMove: ElementKeys {
         var taken = ElementKeys()
         for part in parts {
-            for kind in Front.setKinds { for element in part.added[kind] { taken.insert(kind, element) } }
+            for kind in NftSet.Kind.ofFronts { for element in part.added[kind] { taken.insert(kind, element) } }
         }
         var moving = ElementKeys()
         for part in parts {
-            for kind in Front.setKinds {
+            for kind in NftSet.Kind.ofFronts {
                 for element in part.removed[kind] where taken.contains(kind, element) {
                     // A service that only gets another value does both in its own transaction.
                     if part.added[kind].contains(where: { $0.key == element.key }) { continue }
@@ -64,10 +64,6 @@ extension RulesetDiff {
         }
         return moving
     }
-}
-
-extension Front {
-    static let setKinds: [NftSet.Kind] = [.services, .nodeports, .hostports]
 }
 
 /// Keys of elements, by the set.
@@ -95,7 +91,7 @@ extension NftTransaction {
     }
 
     fileprivate mutating func add(freed fronts: ElementKeys, _ sets: NftSets) {
-        for kind in Front.setKinds {
+        for kind in NftSet.Kind.ofFronts {
             guard let elements = fronts.keys[kind]?.values else { continue }
             add(.deleteElements(sets[kind], elements.sorted { $0.key[0] < $1.key[0] }))
         }

@@ -43,13 +43,17 @@ struct RulesetDiff: Sendable {
     ) {
         var part = Part(name: name)
         let layout = plan.layout
-        Self.compareSlots(before, after, layout, &part)
+        let isSticky = (before?.affinitySeconds != nil, after?.affinitySeconds != nil)
+        Self.compareSlots(before?.all, after?.all, isSticky, layout, &part)
+        Self.compareSlots(before?.local, after?.local, isSticky, layout, &part)
+        // A number that has only moved to another slot keeps its endpoint.
+        if isSticky.0, isSticky.1 { part.dropUnchanged(.stickyBackends) }
         Self.compareFronts(before, after, plan, &part)
         if part.removed.count + part.added.count > 0 { parts.append(part) }
 
-        if let before {
-            let left = Set(after?.slots ?? [])
-            for backend in before.slots where !left.contains(backend) { gone.append((name, before.id, backend)) }
+        for pool in before?.pools ?? [] {
+            let left = Set(after?.pools.first { $0.id == pool.id }?.slots ?? [])
+            for backend in pool.slots where !left.contains(backend) { gone.append((name, pool.id, backend)) }
         }
         let known = before?.fronts ?? []
         for front in after?.fronts ?? [] where !known.contains(where: { $0.key == front.key }) {
@@ -58,9 +62,9 @@ struct RulesetDiff: Sendable {
     }
 
     private static func compareSlots(
-        _ before: ProgrammedPort?, _ after: ProgrammedPort?, _ layout: MarkLayout, _ part: inout Part
+        _ before: BackendPool?, _ after: BackendPool?, _ isSticky: (Bool, Bool), _ layout: MarkLayout,
+        _ part: inout Part
     ) {
-        let isSticky = (before?.affinitySeconds != nil, after?.affinitySeconds != nil)
         let isSame = before?.id == after?.id && isSticky.0 == isSticky.1
         let common = isSame ? min(before?.slots.count ?? 0, after?.slots.count ?? 0) : 0
         if let before, let after {
@@ -69,22 +73,25 @@ struct RulesetDiff: Sendable {
                     before.slots[slot] == after.slots[slot]
                     && (!isSticky.0 || before.numbers[slot] == after.numbers[slot])
                 if isEqual { continue }
-                before.appendSlot(slot, layout, &part.removed)
-                after.appendSlot(slot, layout, &part.added)
+                before.appendSlot(slot, isSticky.0, layout, &part.removed)
+                after.appendSlot(slot, isSticky.1, layout, &part.added)
             }
         }
-        if let before { for slot in common..<before.slots.count { before.appendSlot(slot, layout, &part.removed) } }
-        if let after { for slot in common..<after.slots.count { after.appendSlot(slot, layout, &part.added) } }
-        // A number that has only moved to another slot keeps its endpoint.
-        if isSticky.0, isSame { part.dropUnchanged(.stickyBackends) }
+        if let before {
+            for slot in common..<before.slots.count { before.appendSlot(slot, isSticky.0, layout, &part.removed) }
+        }
+        if let after {
+            for slot in common..<after.slots.count { after.appendSlot(slot, isSticky.1, layout, &part.added) }
+        }
     }
 
     private static func compareFronts(
         _ before: ProgrammedPort?, _ after: ProgrammedPort?, _ plan: RulesetPlan, _ part: inout Part
     ) {
         func elements(_ port: ProgrammedPort?) -> [(NftSet.Kind, NftElement)] {
-            guard let port else { return [] }
-            return port.fronts.map { ($0.setKind, NftElement($0.words, NftWords(plan.mark(of: $0, port)))) }
+            var elements: [(NftSet.Kind, NftElement)] = []
+            port?.forEachFrontElement(plan) { elements.append(($0, $1)) }
+            return elements
         }
         // Few, as a rule one: no need for tables.
         let old = elements(before)
@@ -120,25 +127,36 @@ extension ElementLists {
     }
 }
 
-extension ProgrammedPort {
+extension BackendPool {
     /// The elements of one slot.
-    func appendSlot(_ slot: Int, _ layout: MarkLayout, _ lists: inout ElementLists) {
+    func appendSlot(_ slot: Int, _ isSticky: Bool, _ layout: MarkLayout, _ lists: inout ElementLists) {
         let backend = slots[slot]
         let key = NftWords(layout.id(id), UInt32(slot))
         let target = NftWords(NftWords.word(backend.address), NftWords.word(port: backend.port))
-        guard affinitySeconds != nil else { return lists.append(.backends, NftElement(key, target)) }
+        guard isSticky else { return lists.append(.backends, NftElement(key, target)) }
         let numbered = NftWords(layout.id(id) | layout.number(numbers[slot]))
         lists.append(.stickySlots, NftElement(key, numbered))
         lists.append(.stickyBackends, NftElement(numbered, target))
+    }
+}
+
+extension ProgrammedPort {
+    /// The elements by which clients get to its pools.
+    func forEachFrontElement(_ plan: RulesetPlan, _ body: (NftSet.Kind, NftElement) -> Void) {
+        for front in fronts {
+            let words = front.words
+            front.forEachWay { body($0.map, NftElement(words, NftWords(plan.mark(of: $0, self)))) }
+            if front.sources != nil { front.forEachGuard(body) }
+        }
     }
 
     /// All elements of the port.
     func elements(_ plan: RulesetPlan) -> ElementLists {
         var lists = ElementLists()
-        for slot in slots.indices { appendSlot(slot, plan.layout, &lists) }
-        for front in fronts {
-            lists.append(front.setKind, NftElement(front.words, NftWords(plan.mark(of: front, self))))
+        for pool in pools {
+            for slot in pool.slots.indices { pool.appendSlot(slot, affinitySeconds != nil, plan.layout, &lists) }
         }
+        forEachFrontElement(plan) { lists.append($0, $1) }
         return lists
     }
 }

@@ -87,7 +87,7 @@ struct RulesetPlan {
         guard let port = ports.removeValue(forKey: name) else { return }
         if isTracking { changes.touch(name, before: port) }
         count(port, by: -1)
-        ids.free(port.id)
+        for pool in port.pools { ids.free(pool.id) }
     }
 
     // MARK: fronts
@@ -122,22 +122,17 @@ struct RulesetPlan {
         guard let state = wanted[name] else { return }
         let old = ports[name]
         var port: ProgrammedPort
-        var oldSlots: [Backend?] = []
-        var oldNumbers: [Int] = []
+        var before = (all: PoolBefore(old?.all), local: PoolBefore(old?.local))
         if let old {
             port = old
-            oldSlots = old.slots
-            oldNumbers = old.numbers
-        } else if let found = inherited?.take(state) {
-            port = ProgrammedPort(id: found.id)
-            oldSlots = found.slots
-            oldNumbers = found.numbers
-            ids.take(found.id)
-        } else if let id = ids.next(limit: layout.idLimit) {
-            port = ProgrammedPort(id: id)
         } else {
-            problems[name] = "more than \(layout.idLimit) service ports: it is not served"
-            return
+            let found = inherited?.take(state)
+            before = (PoolBefore(found?.all), PoolBefore(found?.local))
+            guard let id = takeID(before.all) else {
+                problems[name] = "more than \(layout.idLimit) service ports: it is not served"
+                return
+            }
+            port = ProgrammedPort(id: id)
         }
         var problem: String?
         port.fronts = state.fronts.filter { owners[$0.key] == name && $0.canBeTranslated }
@@ -146,21 +141,34 @@ struct RulesetPlan {
         {
             problem = "\(lost.key) belongs to \(owner)"
         }
-        var backends = state.backends.filter(\.address.isIPv4)
-        if backends.count > layout.countLimit {
-            problem = "\(backends.count) endpoints: the first \(layout.countLimit) serve"
-            backends.removeLast(backends.count - layout.countLimit)
-        }
-        port.localAddresses = state.localAddresses.filter(\.isIPv4)
         // Nobody else reaches a service without fronts: slots would be dead weight.
-        if port.fronts.isEmpty { (backends, port.localAddresses) = ([], []) }
-        port.slots = SlotAssignment.assign(oldSlots, backends)
+        let isReached = !port.fronts.isEmpty
+        var (needsAll, needsLocal) = (false, false)
+        for front in port.fronts {
+            front.forEachWay { if $0.isLocal { needsLocal = true } else { needsAll = true } }
+        }
+        let backends = needsAll ? limited(state.backends, &problem) : []
+        let localBackends = needsLocal ? limited(state.localBackends, &problem) : []
+        port.localAddresses = isReached ? state.localAddresses.filter(\.isIPv4) : []
+        port.hasEndpoints = isReached && state.hasEndpoints
         port.affinitySeconds = state.affinitySeconds
-        port.numbers = state.affinitySeconds == nil ? [] : numbers(for: port.slots, oldSlots, oldNumbers)
+        fill(&port.all, backends, before.all, isSticky: state.affinitySeconds != nil)
+        if needsLocal {
+            if port.local == nil, let id = takeID(before.local) { port.local = BackendPool(id: id) }
+            if port.local == nil { problem = "more than \(layout.idLimit) service ports: no local endpoint serves" }
+        } else if let local = port.local {
+            ids.free(local.id)
+            port.local = nil
+        }
+        if var local = port.local {
+            fill(&local, localBackends, before.local, isSticky: state.affinitySeconds != nil)
+            port.local = local
+        }
         if port.affinitySeconds != nil, !port.picks.allSatisfy({ key(of: $0) != nil }) {
             problem = "more than \(layout.countLimit) kinds of affinity: it has none"
             port.affinitySeconds = nil
-            port.numbers = []
+            port.all.numbers = []
+            port.local?.numbers = []
         }
         if problem != nil || !problems.isEmpty { problems[name] = problem }
         guard port != old else { return }
@@ -168,6 +176,39 @@ struct RulesetPlan {
         if let old { count(old, by: -1) }
         ports[name] = port
         count(port, by: 1)
+    }
+
+    /// What there was of a pool: in the plan, or in the kernel.
+    private struct PoolBefore {
+        let id: UInt32?
+        let slots: [Backend?]
+        let numbers: [Int]
+
+        init(_ pool: BackendPool?) { (id, slots, numbers) = (pool?.id, pool?.slots ?? [], pool?.numbers ?? []) }
+        init(_ found: InheritedState.Found?) {
+            (id, slots, numbers) = (found?.id, found?.slots ?? [], found?.numbers ?? [])
+        }
+    }
+
+    private mutating func takeID(_ before: PoolBefore) -> UInt32? {
+        guard let id = before.id else { return ids.next(limit: layout.idLimit) }
+        ids.take(id)
+        return id
+    }
+
+    private func limited(_ backends: [Backend], _ problem: inout String?) -> [Backend] {
+        var backends = backends
+        if !backends.allSatisfy(\.address.isIPv4) { backends.removeAll { !$0.address.isIPv4 } }
+        if backends.count > layout.countLimit {
+            problem = "\(backends.count) endpoints: the first \(layout.countLimit) serve"
+            backends.removeLast(backends.count - layout.countLimit)
+        }
+        return backends
+    }
+
+    private func fill(_ pool: inout BackendPool, _ backends: [Backend], _ before: PoolBefore, isSticky: Bool) {
+        pool.slots = SlotAssignment.assign(before.slots, backends)
+        pool.numbers = isSticky ? numbers(for: pool.slots, before.slots, before.numbers) : []
     }
 
     private func numbers(for slots: [Backend], _ oldSlots: [Backend?], _ oldNumbers: [Int]) -> [Int] {
@@ -178,8 +219,8 @@ struct RulesetPlan {
         var taken = numbers.filter { $0 > 0 } + oldNumbers
         for index in numbers.indices where numbers[index] == 0 {
             let free =
-                ProgrammedPort.freeNumber(in: taken, limit: layout.countLimit)
-                ?? ProgrammedPort.freeNumber(in: numbers, limit: layout.countLimit) ?? 0
+                BackendPool.freeNumber(in: taken, limit: layout.countLimit)
+                ?? BackendPool.freeNumber(in: numbers, limit: layout.countLimit) ?? 0
             numbers[index] = free
             taken.append(free)
         }
@@ -191,6 +232,7 @@ struct RulesetPlan {
         if let key = pickKeys[pick] { return key }
         switch pick {
         case .refuse: return 0
+        case .nowhere: return layout.nowhere
         case .random(let count): return layout.number(count)
         case .sticky:
             if let key = inherited?.pickKeys[pick], !pickKeys.values.contains(key) {
@@ -198,7 +240,7 @@ struct RulesetPlan {
                 return key
             }
             let taken = Set(pickKeys.values).union(inherited?.pickKeys.values.map { $0 } ?? [])
-            for number in 0...layout.countLimit {
+            for number in 0..<layout.countLimit {
                 let free = layout.stickyFlag | layout.number(number)
                 if taken.contains(free) { continue }
                 pickKeys[pick] = free
@@ -208,16 +250,17 @@ struct RulesetPlan {
         }
     }
 
-    /// The mark with which a connection to a front sets out.
-    func mark(of front: Front, _ port: ProgrammedPort) -> UInt32 {
-        let pick = port.pick(for: front)
-        let key = pickKeys[pick] ?? 0
-        return layout.id(port.id) | key | (front.isExternal ? layout.masqueradeFlag : 0)
+    /// The mark with which a connection sets out on a way.
+    func mark(of way: Front.Way, _ port: ProgrammedPort) -> UInt32 {
+        let pick = port.pick(for: way)
+        let key = pick == .nowhere ? layout.nowhere : pickKeys[pick] ?? 0
+        let id = way.isLocal ? port.local?.id ?? 0 : port.all.id
+        return layout.id(id) | key | (way.masquerades ? layout.masqueradeFlag : 0)
     }
 
     /// Counts what a port uses together with others, and its own elements.
     private mutating func count(_ port: ProgrammedPort, by step: Int) {
-        for pick in port.picks where pick != .refuse {
+        for pick in port.picks where !pick.isPermanent {
             let before = pickUses[pick] ?? 0
             let after = before + step
             pickUses[pick] = after == 0 ? nil : after
@@ -239,12 +282,16 @@ struct RulesetPlan {
                 counts[NftSet.Kind.hairpin.rawValue] += step
             }
         }
-        for front in port.fronts { counts[front.setKind.rawValue] += step }
+        for front in port.fronts {
+            front.forEachWay { counts[$0.map.rawValue] += step }
+            if front.sources != nil { front.forEachGuard { kind, _ in counts[kind.rawValue] += step } }
+        }
+        let slots = port.all.slots.count + (port.local?.slots.count ?? 0)
         if port.affinitySeconds == nil {
-            counts[NftSet.Kind.backends.rawValue] += step * port.slots.count
+            counts[NftSet.Kind.backends.rawValue] += step * slots
         } else {
-            counts[NftSet.Kind.stickySlots.rawValue] += step * port.slots.count
-            counts[NftSet.Kind.stickyBackends.rawValue] += step * port.slots.count
+            counts[NftSet.Kind.stickySlots.rawValue] += step * slots
+            counts[NftSet.Kind.stickyBackends.rawValue] += step * slots
         }
     }
 
@@ -252,8 +299,10 @@ struct RulesetPlan {
 
     var hasChanges: Bool { !changes.isEmpty }
 
-    /// Elements of a kind that the plan holds. `refuse` is always there.
-    func count(_ kind: NftSet.Kind) -> Int { counts[kind.rawValue] + (kind == .picks ? 1 : 0) }
+    /// Elements of a kind that the plan holds.
+    func count(_ kind: NftSet.Kind) -> Int {
+        counts[kind.rawValue] + (kind == .picks ? PickChain.permanent.count : 0)
+    }
 
     /// What has changed since the last call.
     mutating func takeDiff() -> RulesetDiff {
@@ -284,9 +333,10 @@ struct RulesetPlan {
         NftElement(NftWords(NftWords.word(address), NftWords.word(address)))
     }
 
-    /// All pick chains in use, with their values. `refuse` is always there.
+    /// All pick chains in use, with their values.
     var picks: [(key: UInt32, pick: PickChain)] {
-        [(0, .refuse)] + pickUses.keys.compactMap { pick in pickKeys[pick].map { ($0, pick) } }.sorted { $0.0 < $1.0 }
+        [(0, .refuse), (layout.nowhere, .nowhere)]
+            + pickUses.keys.compactMap { pick in pickKeys[pick].map { ($0, pick) } }.sorted { $0.0 < $1.0 }
     }
     var hairpins: [NftElement] { hairpinUses.keys.sorted().map(Self.hairpin) }
 }
@@ -299,15 +349,7 @@ extension Front {
         if case .address(let address, _) = place { address.isIPv4 && !address.isLoopback } else { true }
     }
 
-    var setKind: NftSet.Kind {
-        switch place {
-        case .address: .services
-        case .nodePort: .nodeports
-        case .hostPort: .hostports
-        }
-    }
-
-    /// The key in that set.
+    /// The key in maps of fronts.
     var words: NftWords {
         switch place {
         case .address(let address, let port):

@@ -13,9 +13,16 @@ struct EndpointPorts: Sendable, Equatable {
         let isServing: Bool
         let isTerminating: Bool
         let isLocal: Bool
+        /// The zones and nodes whose clients should come here; empty where nobody has said.
+        let zones: [String]
+        let nodes: [String]
+        /// Of a pod of this node: its uid.
+        let podUID: String?
     }
     let ports: [Port]
     let members: [Member]
+    /// Some say for whom they are.
+    var hasHints: Bool { members.contains { !$0.zones.isEmpty || !$0.nodes.isEmpty } }
 
     /// Slices of names (FQDN) have no members: nothing can be sent to them.
     init(_ slice: EndpointSlice, nodeName: String) {
@@ -31,10 +38,12 @@ struct EndpointPorts: Sendable, Equatable {
             ? []
             : slice.endpoints.compactMap { endpoint in
                 guard let address = IPAddress(endpoint.address) else { return nil }
+                let isLocal = !nodeName.isEmpty && endpoint.nodeName == nodeName
                 return Member(
                     address: address, isReady: endpoint.isReady, isServing: endpoint.isServing,
                     isTerminating: endpoint.isTerminating,
-                    isLocal: !nodeName.isEmpty && endpoint.nodeName == nodeName)
+                    isLocal: isLocal, zones: endpoint.hintedZones, nodes: endpoint.hintedNodes,
+                    podUID: isLocal ? endpoint.podUID : nil)
             }
     }
 }

@@ -18,12 +18,25 @@ struct Front: Hashable, Sendable {
     }
 
     let key: Key
-    /// Clients may be outside the cluster: their connections get the node's address, so that answers come back here.
+    /// It is for clients outside the cluster: a node port, an external address, that of a load balancer.
     let isExternal: Bool
+    /// Its traffic policy is `Local`: endpoints of this node alone serve it. Of an external one this holds for clients
+    /// outside; pods and the node itself, which might have gone the long way round, reach all endpoints.
+    let isLocal: Bool
+    /// Connections of clients that are not pods get the node's address, so that answers come back here.
+    let masquerades: Bool
+    /// The clients that may connect; nil: all.
+    let sources: [CIDR]?
 
-    init(_ place: Place, _ proto: TransportProtocol, isExternal: Bool) {
+    init(
+        _ place: Place, _ proto: TransportProtocol, isExternal: Bool, isLocal: Bool = false, masquerades: Bool = true,
+        sources: [CIDR]? = nil
+    ) {
         key = Key(place: place, proto: proto)
         self.isExternal = isExternal
+        self.isLocal = isLocal
+        self.masquerades = masquerades
+        self.sources = sources
     }
 
     var place: Place { key.place }

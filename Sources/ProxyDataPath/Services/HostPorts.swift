@@ -54,7 +54,7 @@ struct HostPorts {
                     ServicePortState(
                         name: ServicePortName(service: name(pod.key), port: label, proto: proto),
                         // The pod's answers pass this node: clients keep their address.
-                        fronts: [Front(place, proto, isExternal: false)],
+                        fronts: [Front(place, proto, isExternal: false, masquerades: false)],
                         backends: addresses.sorted().map { Backend(address: $0, port: inner) },
                         localAddresses: addresses.sorted()))
             }

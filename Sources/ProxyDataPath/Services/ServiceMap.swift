@@ -13,17 +13,28 @@ struct ServiceMap {
     private struct Entry {
         let ports: [Port]
         let affinitySeconds: Int?
+        /// Where load balancers ask whether this node has endpoints; nil where nobody asks.
+        let healthCheckPort: UInt16?
     }
 
     private let nodeName: String
+    /// Also connections to virtual addresses whose endpoints are all here get the node's address.
+    private let masqueradesAll: Bool
+    /// Where the node is; nil where its labels do not say.
+    private var zone: String?
     private var services: [String: Entry] = [:]
     /// By service, then by slice.
     private var slices: [String: [String: EndpointPorts]] = [:]
     /// The service of each slice, which a slice may change.
     private var serviceOfSlice: [String: String] = [:]
     private var dirty: Set<String> = []
+    private var localPods = LocalPods()
+    private var withHealthChecks: Set<String> = []
 
-    init(nodeName: String) { self.nodeName = nodeName }
+    init(nodeName: String, masqueradesAll: Bool = false) {
+        self.nodeName = nodeName
+        self.masqueradesAll = masqueradesAll
+    }
 
     var hasChanges: Bool { !dirty.isEmpty }
     /// All services that are carried, headless and external names left out.
@@ -33,13 +44,27 @@ struct ServiceMap {
 
     mutating func set(service json: JSON) {
         let service = Service(json)
-        guard let entry = Self.entry(service) else { return remove(service: service.key) }
+        guard let entry = entry(service) else { return remove(service: service.key) }
         services[service.key] = entry
+        if entry.healthCheckPort != nil {
+            withHealthChecks.insert(service.key)
+        } else {
+            withHealthChecks.remove(service.key)
+        }
         dirty.insert(service.key)
     }
 
     mutating func remove(service key: String) {
-        if services.removeValue(forKey: key) != nil { dirty.insert(key) }
+        guard services.removeValue(forKey: key) != nil else { return }
+        withHealthChecks.remove(key)
+        dirty.insert(key)
+    }
+
+    /// The node's zone, from its labels.
+    mutating func set(zone: String?) {
+        guard zone != self.zone else { return }
+        self.zone = zone
+        for (service, slices) in slices where slices.values.contains(where: \.hasHints) { dirty.insert(service) }
     }
 
     mutating func set(slice json: JSON) {
@@ -49,7 +74,9 @@ struct ServiceMap {
         if serviceOfSlice[key] != owner { remove(slice: key) }
         guard let owner else { return }
         let ports = EndpointPorts(slice, nodeName: nodeName)
-        guard slices[owner]?[key] != ports else { return }
+        let old = slices[owner]?[key]
+        guard old != ports else { return }
+        localPods.replace(old, by: ports)
         slices[owner, default: [:]][key] = ports
         serviceOfSlice[key] = owner
         dirty.insert(owner)
@@ -57,6 +84,7 @@ struct ServiceMap {
 
     mutating func remove(slice key: String) {
         guard let owner = serviceOfSlice.removeValue(forKey: key) else { return }
+        localPods.replace(slices[owner]?[key], by: nil)
         slices[owner]?[key] = nil
         if slices[owner]?.isEmpty == true { slices[owner] = nil }
         dirty.insert(owner)
@@ -76,76 +104,77 @@ struct ServiceMap {
         guard let entry = services[service] else { return [] }
         let slices = slices[service]?.values
         return entry.ports.map { port in
-            let (backends, local) = slices.map { Self.backends(of: port.name, in: $0) } ?? ([], [])
+            let choice =
+                slices.map { EndpointChoice(port.name, in: $0, nodeName: nodeName, zone: zone) } ?? EndpointChoice()
+            let isLocal = port.fronts.contains(where: \.isLocal)
             return ServicePortState(
-                name: port.name, fronts: port.fronts, backends: backends, localAddresses: local,
+                name: port.name, fronts: port.fronts, backends: choice.backends,
+                localBackends: isLocal ? choice.localBackends : [], hasEndpoints: isLocal && choice.hasEndpoints,
+                localAddresses: isLocal ? choice.localBackends.uniqueAddresses : choice.localAddresses,
                 affinitySeconds: entry.affinitySeconds)
         }
     }
 
+    /// Whether new connections may go to a pod of this node.
+    func standing(ofPod uid: String) -> LocalPods.Standing { localPods.standing(of: uid) }
+
+    /// Service ports whose policy is local and that have endpoints, but none on this node.
+    var localGaps: (internal: Int, external: Int) {
+        var gaps = (internal: 0, external: 0)
+        for (service, entry) in services where entry.ports.contains(where: { $0.fronts.contains(where: \.isLocal) }) {
+            for port in ports(of: service) where port.hasEndpoints && port.localBackends.isEmpty {
+                if port.fronts.contains(where: { $0.isLocal && !$0.isExternal }) { gaps.internal += 1 }
+                if port.fronts.contains(where: { $0.isLocal && $0.isExternal }) { gaps.external += 1 }
+            }
+        }
+        return gaps
+    }
+
+    /// By port: the service whose load balancers ask there, and how many endpoints it has on this node.
+    var healthChecks: [UInt16: HealthCheck] {
+        var checks: [UInt16: HealthCheck] = [:]
+        for service in withHealthChecks {
+            guard let entry = services[service], let port = entry.healthCheckPort else { continue }
+            checks[port] = HealthCheck(service: service, localEndpoints: localEndpoints(of: service))
+        }
+        return checks
+    }
+
+    private func localEndpoints(of service: String) -> Int {
+        var addresses: Set<IPAddress> = []
+        for slice in slices[service]?.values.map({ $0 }) ?? [] where !slice.ports.isEmpty {
+            for member in slice.members where member.isLocal && member.isReady { addresses.insert(member.address) }
+        }
+        return addresses.count
+    }
+
     // MARK: services
 
-    private static func entry(_ service: Service) -> Entry? {
+    private func entry(_ service: Service) -> Entry? {
         guard !service.isHeadless, !service.isExternalName, !service.clusterIPs.isEmpty,
-            service.labels[otherProxyLabel] == nil
+            service.labels[Self.otherProxyLabel] == nil
         else { return nil }
+        let places = ServicePlaces(service)
         let ports = service.ports.compactMap { port -> Port? in
             guard let proto = TransportProtocol(field: port.proto), let number = UInt16(exactly: port.port), number > 0
             else { return nil }
             let name = ServicePortName(service: service.key, port: port.name, proto: proto)
-            return Port(name: name, fronts: fronts(of: service, port, proto, number))
+            return Port(
+                name: name, fronts: places.fronts(port, proto, number, masqueradesAll: masqueradesAll))
         }
-        return Entry(ports: ports, affinitySeconds: service.affinitySeconds)
+        return Entry(
+            ports: ports, affinitySeconds: service.affinitySeconds,
+            healthCheckPort: service.isExternalTrafficLocal
+                ? UInt16(exactly: service.healthCheckNodePort).flatMap { $0 > 0 ? $0 : nil } : nil)
     }
+}
 
-    private static func fronts(
-        of service: Service, _ port: ServicePort, _ proto: TransportProtocol, _ number: UInt16
-    ) -> [Front] {
-        var fronts: [Front] = []
-        func add(_ place: Front.Place, isExternal: Bool) {
-            let front = Front(place, proto, isExternal: isExternal)
-            if !fronts.contains(where: { $0.key == front.key }) { fronts.append(front) }
-        }
-        for address in service.clusterIPs.compactMap({ IPAddress($0) }) {
-            add(.address(address, number), isExternal: false)
-        }
-        for address in (service.externalIPs + service.loadBalancerIPs).compactMap({ IPAddress($0) }) {
-            add(.address(address, number), isExternal: true)
-        }
-        if let nodePort = UInt16(exactly: port.nodePort), nodePort > 0 { add(.nodePort(nodePort), isExternal: true) }
-        return fronts
-    }
-
-    // MARK: endpoints
-
-    /// The ready endpoints; where there is none, those that still serve while they end. Sorted, each once.
-    private static func backends(
-        of name: ServicePortName, in slices: some Collection<EndpointPorts>
-    ) -> (backends: [Backend], local: [IPAddress]) {
-        var ready: [Backend] = []
-        var ending: [Backend] = []
-        var local: Set<IPAddress> = []
-        for slice in slices {
-            for port in slice.ports where port.name == name.port && port.proto == name.proto {
-                for member in slice.members {
-                    let backend = Backend(address: member.address, port: port.number)
-                    if member.isReady {
-                        ready.append(backend)
-                    } else if member.isServing, member.isTerminating {
-                        ending.append(backend)
-                    } else {
-                        continue
-                    }
-                    if member.isLocal { local.insert(member.address) }
-                }
-            }
-        }
-        var chosen = ready.isEmpty ? ending : ready
-        chosen.sort()
-        chosen.removeAdjacentDuplicates()
-        guard !local.isEmpty else { return (chosen, []) }
-        return (chosen, local.intersection(chosen.lazy.map(\.address)).sorted())
-    }
+/// A service that load balancers ask about.
+public struct HealthCheck: Sendable, Equatable {
+    /// `namespace/name`
+    public let service: String
+    /// Ready endpoints on this node.
+    public let localEndpoints: Int
 }
 
 extension Array where Element: Equatable {

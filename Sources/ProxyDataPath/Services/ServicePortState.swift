@@ -23,6 +23,11 @@ struct ServicePortState: Sendable, Equatable {
     var fronts: [Front]
     /// Sorted, each once. Empty: connections are refused.
     var backends: [Backend]
+    /// Those of this node, for fronts that are local. Sorted, each once.
+    var localBackends: [Backend] = []
+    /// The service has endpoints somewhere: where none is on this node, a local front says nothing instead of refusing,
+    /// so that clients try another node.
+    var hasEndpoints = false
     /// Addresses of those backends that are pods of this node: one may connect to itself.
     var localAddresses: [IPAddress] = []
     /// For how long a client keeps its backend.

@@ -53,6 +53,22 @@ import Testing
         #expect(flow.idBytes == [0, 0, 0, 77])
     }
 
+    @Test func knowsWhetherAConnectionIsOpen() throws {
+        func entry(_ state: UInt8) -> ConntrackEntry? {
+            let bytes =
+                attribute(CTA_TUPLE_ORIG.rawValue, tuple("10.244.0.9", 4444, "10.96.0.11", 80, 6))
+                + attribute(CTA_TUPLE_REPLY.rawValue, tuple("10.244.0.5", 8080, "10.244.0.9", 4444, 6))
+                + attribute(
+                    CTA_PROTOINFO.rawValue,
+                    attribute(CTA_PROTOINFO_TCP.rawValue, attribute(CTA_PROTOINFO_TCP_STATE.rawValue, [state])))
+            return bytes.withUnsafeBytes { ConntrackEntry(NftAttributes($0)) }
+        }
+        // SYN_SENT, SYN_RECV, ESTABLISHED, FIN_WAIT, TIME_WAIT
+        let entries = try [1, 2, 3, 4, 7].map { try #require(entry($0)) }
+        #expect(entries.map(\.isOpening) == [true, true, false, false, false])
+        #expect(entries.map(\.isOpen) == [false, false, true, false, false])
+    }
+
     @Test func endsFlowsOfThatServiceToThatBackendOnly() throws {
         let stale = stale(gone: [Conntrack.Gone(id: 7, backend: backend("10.244.0.5", 5353))])
         let target = ("10.96.0.11", UInt16(53))

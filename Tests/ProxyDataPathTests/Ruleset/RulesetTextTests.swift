@@ -28,13 +28,20 @@ import Testing
                 also: [Front(.nodePort(30080), .tcp, isExternal: true)], local: [address("10.244.0.5")])
         ])
         #expect(
-            text.replacing("ip swiftlet-test ", with: "").split(separator: "\n").filter { $0 != "---" }.joined(
-                separator: "\n")
+            text.replacing("ip swiftlet-test ", with: "").split(separator: "\n")
+                .filter { $0 != "---" && !$0.contains("rule guard (ip saddr") }.joined(
+                    separator: "\n")
                     == """
                     add table ip swiftlet-test
                     add map services { typeof ip daddr . meta l4proto . th dport : ct mark; size 20000; }
                     add map nodeports { typeof meta l4proto . th dport : ct mark; size 20000; }
                     add map hostports { typeof meta l4proto . th dport : ct mark; size 4096; }
+                    add map outside { typeof ip daddr . meta l4proto . th dport : ct mark; size 4096; }
+                    add map inside { typeof ip daddr . meta l4proto . th dport : ct mark; size 4096; }
+                    add map nodeports_outside { typeof meta l4proto . th dport : ct mark; size 4096; }
+                    add map nodeports_inside { typeof meta l4proto . th dport : ct mark; size 4096; }
+                    add set guarded { typeof ip daddr . meta l4proto . th dport; size 4096; }
+                    add set allowed { typeof ip saddr . ip daddr . meta l4proto . th dport; size 16384; }
                     add map picks { typeof ct mark : verdict; size 8192; }
                     add map backends { typeof ct mark . numgen random mod 65536 : ip daddr . th dport; size 200000; }
                     add map sticky_slots { typeof ct mark . numgen random mod 65536 : ct mark; size 20000; }
@@ -45,20 +52,39 @@ import Testing
                     add chain refuse
                     add rule refuse meta l4proto tcp reject with tcp reset
                     add rule refuse reject
+                    add chain nowhere
+                    add rule nowhere drop
                     add chain pick2
                     add rule pick2 meta l4proto { tcp, udp, sctp } dnat ip to (ct mark & 0xffffc000) . numgen random mod 2 map @backends
                     add rule pick2 drop
                     add element picks { 0x00000000 : goto refuse }
+                    add element picks { 0x00001fff : goto nowhere }
                     add element picks { 0x00000002 : goto pick2 }
                     add chain svc
                     add rule svc (ct mark & 0x00001fff) vmap @picks
                     add rule svc drop
+                    add chain guard
+                    add rule guard ip saddr . ip daddr . meta l4proto . th dport @allowed return
+                    add rule guard drop
+                    add chain gate
+                    add rule gate ip daddr . meta l4proto . th dport @guarded jump guard
+                    add rule gate ip saddr 10.244.0.0/16 ct mark set ip daddr . meta l4proto . th dport map @inside goto svc
+                    add rule gate fib saddr type local ct mark set ip daddr . meta l4proto . th dport map @inside goto svc
+                    add rule gate goto svc
+                    add chain nodeports_gate
+                    add rule nodeports_gate ip saddr 10.244.0.0/16 ct mark set meta l4proto . th dport map @nodeports_inside goto svc
+                    add rule nodeports_gate fib saddr type local ct mark set meta l4proto . th dport map @nodeports_inside goto svc
+                    add rule nodeports_gate goto svc
+                    add chain nodeports_in
+                    add rule nodeports_in ct mark set meta l4proto . th dport map @nodeports goto svc
+                    add rule nodeports_in ct mark set meta l4proto . th dport map @nodeports_outside goto nodeports_gate
                     add chain services_in
                     add rule services_in ct mark set ip daddr . meta l4proto . th dport map @services goto svc
-                    add rule services_in ip daddr @node_addresses ct mark set meta l4proto . th dport map @nodeports goto svc
+                    add rule services_in ct mark set ip daddr . meta l4proto . th dport map @outside goto gate
+                    add rule services_in ip daddr @node_addresses jump nodeports_in
                     add rule services_in ip daddr != 127.0.0.0/8 fib daddr type local ct mark set meta l4proto . th dport map @hostports goto svc
                     add rule services_in ip daddr 10.96.0.0/16 goto refuse
-                    add element services { 10.96.0.10 . tcp . 80 : 0x00004002 }
+                    add element services { 10.96.0.10 . tcp . 80 : 0x00006002 }
                     add element nodeports { tcp . 30080 : 0x00006002 }
                     add element backends { 0x00004000 . 0 : 10.244.0.5 . 8080, 0x00004000 . 1 : 10.244.0.6 . 8080 }
                     add element hairpin { 10.244.0.5 . 10.244.0.5 }
@@ -69,12 +95,89 @@ import Testing
                     add rule output jump services_in
                     add chain postrouting { type nat hook postrouting priority 100; policy accept; }
                     add rule postrouting ip saddr . ip daddr @hairpin masquerade fully-random
-                    add rule postrouting ct mark & 0x00002000 == 0x00002000 ct status dnat ip saddr != 10.244.0.0/16 fib saddr type != local masquerade fully-random
+                    add rule postrouting ct mark & 0x00002000 == 0x00002000 ct status dnat ip saddr != 10.244.0.0/16 ip saddr != 192.0.2.2 masquerade fully-random
                     add rule postrouting ip saddr 10.244.0.0/16 ip daddr != 10.244.0.0/16 ip daddr != 10.96.0.0/16 masquerade fully-random
+                    add chain forward { type filter hook forward priority 0; policy accept; }
+                    add rule forward ct state invalid ip saddr 10.244.0.0/16 drop
+                    add rule forward ct state invalid ip daddr 10.244.0.0/16 drop
                     add chain raw { type filter hook prerouting priority -300; policy accept; }
                     add rule raw iif != "lo" ip daddr 127.0.0.0/8 drop
                     add rule raw iif "lo" ip daddr 10.96.0.0/16 drop
                     """)
+    }
+
+    /// The table has no ranges, which would make every change of them dear: the client's address is looked up at every
+    /// length that a prefix may have.
+    @Test func clientsAreLookedUpAtEveryLengthOfPrefix() throws {
+        let texts = try #require(testRuleset().chains.first { $0.name == "guard" }).rules.map(\.text)
+        let key = ". ip daddr . meta l4proto . th dport @allowed return"
+        #expect(texts.count == 33)
+        #expect(texts.first == "ip saddr \(key)")
+        #expect(texts[1] == "(ip saddr & 255.255.255.254) \(key)")
+        #expect(texts[31] == "(ip saddr & 128.0.0.0) \(key)")
+        #expect(texts.last == "drop")
+    }
+
+    @Test func aLocalPolicyIsAnotherIdForClientsOutside() throws {
+        let address = IPAddress(ipv4: 0xcb00_7105)
+        let external = Front(
+            .address(address, 80), .tcp, isExternal: true, isLocal: true, masquerades: false,
+            sources: CIDR("198.51.100.0/24").map { [$0] })
+        let nodePort = Front(.nodePort(30080), .tcp, isExternal: true, isLocal: true, masquerades: false)
+        let text = try run(
+            [change("default/web", at: "10.96.0.10", backends(5...6))],
+            then: [
+                change(
+                    "default/web", at: "10.96.0.10", backends(5...6), also: [external, nodePort], here: backends([5]))
+            ])
+        #expect(
+            text == """
+                add chain pick1
+                add rule pick1 meta l4proto { tcp, udp, sctp } dnat ip to (ct mark & 0xffffc000) . numgen random mod 1 map @backends
+                add rule pick1 drop
+                add element picks { 0x00000001 : goto pick1 }
+                add element backends { 0x00008000 . 0 : 10.244.0.5 . 8080 }
+                add element allowed { 198.51.100.0 . 203.0.113.5 . tcp . 80 }
+                add element guarded { 203.0.113.5 . tcp . 80 }
+                add element nodeports_inside { tcp . 30080 : 0x00006002 }
+                add element nodeports_outside { tcp . 30080 : 0x00008001 }
+                add element inside { 203.0.113.5 . tcp . 80 : 0x00006002 }
+                add element outside { 203.0.113.5 . tcp . 80 : 0x00008001 }
+
+                """)
+    }
+
+    @Test func aNodeWithoutEndpointsSaysNothingUnderALocalPolicy() throws {
+        let local = Front(.nodePort(30080), .tcp, isExternal: true, isLocal: true, masquerades: false)
+        func service(_ all: [Backend]) -> [ServiceChange] {
+            [change("default/web", at: "10.96.0.10", all, also: [local], here: [])]
+        }
+        let before = service(backends(5...6))
+        // Others have one: a client may try another node. Nobody has one: it is told.
+        #expect(
+            try run(before, then: before + [change("default/b", at: "10.96.0.11", backends([1]))]).contains("30080")
+                == false)
+        #expect(
+            try run([], then: before).contains("add element nodeports_outside { tcp . 30080 : 0x00009fff }"))
+        #expect(try run([], then: service([])).contains("add element nodeports_outside { tcp . 30080 : 0x00008000 }"))
+    }
+
+    @Test func masqueradingFollowsTheSettings() throws {
+        func rules(_ change: (inout Ruleset) -> Void) throws -> [String] {
+            var ruleset = testRuleset()
+            change(&ruleset)
+            return try #require(ruleset.chains.first { $0.name == "postrouting" }).rules.map(\.text)
+        }
+        let egress = "ip saddr 10.244.0.0/16 ip daddr != 10.244.0.0/16 ip daddr != 10.96.0.0/16 masquerade fully-random"
+        let hairpin = "ip saddr . ip daddr @hairpin masquerade fully-random"
+        #expect(
+            try rules { $0.masqueradesAll = true } == [
+                hairpin, "ct mark & 0x00002000 == 0x00002000 ct status dnat masquerade fully-random", egress,
+            ])
+        #expect(
+            try rules { $0.podRange = CIDR("10.244.4.0/22") }[2]
+                == "ct mark & 0x00002000 == 0x00002000 ct status dnat ip saddr 10.244.0.0/16 ip saddr != 10.244.4.0/22 "
+                + "ct original ip daddr != 10.96.0.0/16 masquerade fully-random")
     }
 
     @Test func oneEndpointForAnotherIsTwoElements() throws {
@@ -98,10 +201,10 @@ import Testing
             ], then: [change("default/web", at: "10.96.0.10", backends([6, 7]))])
         #expect(
             text == """
-                delete element services { 10.96.0.10 . tcp . 80 : 0x00004003 }
+                delete element services { 10.96.0.10 . tcp . 80 : 0x00006003 }
                 delete element backends { 0x00004000 . 0 : 10.244.0.5 . 8080, 0x00004000 . 2 : 10.244.0.7 . 8080 }
                 add element backends { 0x00004000 . 0 : 10.244.0.7 . 8080 }
-                add element services { 10.96.0.10 . tcp . 80 : 0x00004002 }
+                add element services { 10.96.0.10 . tcp . 80 : 0x00006002 }
 
                 """)
     }
@@ -116,9 +219,9 @@ import Testing
                 add rule pick3 meta l4proto { tcp, udp, sctp } dnat ip to (ct mark & 0xffffc000) . numgen random mod 3 map @backends
                 add rule pick3 drop
                 add element picks { 0x00000003 : goto pick3 }
-                delete element services { 10.96.0.10 . tcp . 80 : 0x00004002 }
+                delete element services { 10.96.0.10 . tcp . 80 : 0x00006002 }
                 add element backends { 0x00004000 . 2 : 10.244.0.7 . 8080 }
-                add element services { 10.96.0.10 . tcp . 80 : 0x00004003 }
+                add element services { 10.96.0.10 . tcp . 80 : 0x00006003 }
                 delete element picks { 0x00000002 : goto pick2 }
                 flush chain pick2
                 delete chain pick2
@@ -134,9 +237,9 @@ import Testing
             ], then: [change("default/web", at: "10.96.0.10", [])])
         #expect(
             text == """
-                delete element services { 10.96.0.10 . tcp . 80 : 0x00004001 }
+                delete element services { 10.96.0.10 . tcp . 80 : 0x00006001 }
                 delete element backends { 0x00004000 . 0 : 10.244.0.5 . 8080 }
-                add element services { 10.96.0.10 . tcp . 80 : 0x00004000 }
+                add element services { 10.96.0.10 . tcp . 80 : 0x00006000 }
                 delete element hairpin { 10.244.0.5 . 10.244.0.5 }
 
                 """)
@@ -150,24 +253,26 @@ import Testing
         // 8 has come for 5 in slot 0 with a number of its own; 7 moves to where 6 was, and keeps its number.
         #expect(
             text == """
-                add chain sticky2-60
-                add rule sticky2-60 ct mark set ip saddr . (ct mark & 0xffffc000) map @affinity
-                add rule sticky2-60 ct mark & 0x00001000 == 0x00000000 update @affinity { ip saddr . (ct mark & 0xffffc000) timeout 60s : ct mark }
-                add rule sticky2-60 meta l4proto { tcp, udp, sctp } dnat ip to ct mark map @sticky_backends
-                add rule sticky2-60 delete @affinity { ip saddr . (ct mark & 0xffffc000) : ct mark }
-                add rule sticky2-60 ct mark set (ct mark & 0xffffc000) . numgen random mod 2 map @sticky_slots
-                add rule sticky2-60 add @affinity { ip saddr . (ct mark & 0xffffc000) timeout 60s : ct mark }
-                add rule sticky2-60 meta l4proto { tcp, udp, sctp } dnat ip to ct mark map @sticky_backends
-                add rule sticky2-60 drop
-                add element picks { 0x00001001 : goto sticky2-60 }
-                delete element services { 10.96.0.10 . tcp . 80 : 0x00005000 }
+                add chain sticky2-60-out
+                add rule sticky2-60-out ct mark set ip saddr . (ct mark & 0xffffc000) map @affinity
+                add rule sticky2-60-out ct mark & 0x00001000 == 0x00000000 update @affinity { ip saddr . (ct mark & 0xffffc000) timeout 60s : ct mark }
+                add rule sticky2-60-out ct mark set ct mark | 0x00002000
+                add rule sticky2-60-out meta l4proto { tcp, udp, sctp } dnat ip to (ct mark & 0xffffdfff) map @sticky_backends
+                add rule sticky2-60-out delete @affinity { ip saddr . (ct mark & 0xffffc000) : ct mark }
+                add rule sticky2-60-out ct mark set (ct mark & 0xffffc000) . numgen random mod 2 map @sticky_slots
+                add rule sticky2-60-out add @affinity { ip saddr . (ct mark & 0xffffc000) timeout 60s : ct mark }
+                add rule sticky2-60-out ct mark set ct mark | 0x00002000
+                add rule sticky2-60-out meta l4proto { tcp, udp, sctp } dnat ip to (ct mark & 0xffffdfff) map @sticky_backends
+                add rule sticky2-60-out drop
+                add element picks { 0x00001001 : goto sticky2-60-out }
+                delete element services { 10.96.0.10 . tcp . 80 : 0x00007000 }
                 delete element sticky_slots { 0x00004000 . 1 : 0x00004002, 0x00004000 . 2 : 0x00004003 }
                 delete element sticky_backends { 0x00004002 : 10.244.0.6 . 8080 }
                 add element sticky_slots { 0x00004000 . 1 : 0x00004003 }
-                add element services { 10.96.0.10 . tcp . 80 : 0x00005001 }
-                delete element picks { 0x00001000 : goto sticky3-60 }
-                flush chain sticky3-60
-                delete chain sticky3-60
+                add element services { 10.96.0.10 . tcp . 80 : 0x00007001 }
+                delete element picks { 0x00001000 : goto sticky3-60-out }
+                flush chain sticky3-60-out
+                delete chain sticky3-60-out
 
                 """)
     }

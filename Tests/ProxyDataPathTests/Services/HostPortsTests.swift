@@ -19,7 +19,7 @@ import Testing
         var ports = HostPorts()
         ports.set(pod: pod("web", ports: [port, ["containerPort": 9090]]))
         let state = ports.takeChanges().first?.ports
-        #expect(state?.map(\.fronts) == [[Front(.hostPort(80), .tcp, isExternal: false)]])
+        #expect(state?.map(\.fronts) == [[Front(.hostPort(80), .tcp, isExternal: false, masquerades: false)]])
         #expect(state?.first?.backends == backends([5]))
         #expect(state?.first?.localAddresses == [address("10.244.0.5")])
     }
@@ -30,7 +30,7 @@ import Testing
             pod: pod("web", ports: [["containerPort": 8080, "hostPort": 80, "hostIP": "192.0.2.9", "protocol": "UDP"]]))
         #expect(
             ports.takeChanges().first?.ports.first?.fronts
-                == [Front(.address(address("192.0.2.9"), 80), .udp, isExternal: false)])
+                == [Front(.address(address("192.0.2.9"), 80), .udp, isExternal: false, masquerades: false)])
     }
 
     @Test func waitsForTheAddressAndEndsWithThePod() {

@@ -110,6 +110,135 @@ import Testing
             ])
     }
 
+    @Test func policiesAndRangesBelongToFronts() {
+        let spec: JSON = [
+            "type": "LoadBalancer", "clusterIP": "10.96.0.10", "internalTrafficPolicy": "Local",
+            "externalTrafficPolicy": "Local", "loadBalancerSourceRanges": ["198.51.100.0/24", "2001:db8::/32"],
+            "ports": [["port": 80, "nodePort": 30080]],
+        ]
+        let status: JSON = [
+            "loadBalancer": ["ingress": [["ip": "203.0.113.7"], ["ip": "203.0.113.8", "ipMode": "Proxy"]]]
+        ]
+        let state = ports(
+            service(spec, status: status),
+            slice([endpoint("10.244.0.5", node: "node1"), endpoint("10.244.1.5", node: "node2")])
+        ).first
+        #expect(
+            state?.fronts == [
+                Front(.address(address("10.96.0.10"), 80), .tcp, isExternal: false, isLocal: true, masquerades: false),
+                Front(
+                    .address(address("203.0.113.7"), 80), .tcp, isExternal: true, isLocal: true, masquerades: false,
+                    sources: CIDR("198.51.100.0/24").map { [$0] }),
+                Front(.nodePort(30080), .tcp, isExternal: true, isLocal: true, masquerades: false),
+            ])
+        #expect(state?.backends == [backend("10.244.0.5"), backend("10.244.1.5")])
+        #expect(state?.localBackends == backends([5]))
+        #expect(state?.hasEndpoints == true)
+    }
+
+    @Test func aRangeOfEverythingIsNone() {
+        let spec: JSON = [
+            "type": "LoadBalancer", "clusterIP": "10.96.0.10", "loadBalancerSourceRanges": ["10.0.0.0/8", "0.0.0.0/0"],
+            "ports": [["port": 80]],
+        ]
+        let state = ports(service(spec, status: ["loadBalancer": ["ingress": [["ip": "203.0.113.7"]]]])).first
+        #expect(state?.fronts.map(\.sources) == [nil, nil])
+    }
+
+    @Test func localTrafficFallsBackToEndpointsOfTheNodeThatAreEnding() {
+        var spec = simple
+        spec["internalTrafficPolicy"] = "Local"
+        let state = ports(
+            service(spec),
+            slice([
+                endpoint("10.244.1.5", node: "node2"),
+                endpoint("10.244.0.5", ready: false, serving: true, terminating: true, node: "node1"),
+                endpoint("10.244.0.6", ready: false, serving: false, terminating: true, node: "node1"),
+            ])
+        ).first
+        #expect(state?.backends == [backend("10.244.1.5")])
+        #expect(state?.localBackends == backends([5]))
+        #expect(state?.localAddresses == [address("10.244.0.5")])
+    }
+
+    /// Where an endpoint shall be used: zones, then nodes.
+    private func hinted(_ address: String, _ zones: [String], _ nodes: [String] = []) -> JSON {
+        var endpoint = endpoint(address)
+        endpoint["hints"]["forZones"] = .array(zones.map { ["name": .string($0)] })
+        if !nodes.isEmpty { endpoint["hints"]["forNodes"] = .array(nodes.map { ["name": .string($0)] }) }
+        return endpoint
+    }
+    private func chosen(in zone: String?, _ endpoints: [JSON]) -> [Backend]? {
+        var map = ServiceMap(nodeName: "node1")
+        map.set(zone: zone)
+        map.set(service: service(simple))
+        map.set(slice: slice(endpoints))
+        return map.takeChanges().first?.ports.first?.backends
+    }
+
+    @Test func hintsKeepTrafficNear() {
+        let zones = [hinted("10.244.0.5", ["a"]), hinted("10.244.0.6", ["b"]), hinted("10.244.0.7", ["a", "c"])]
+        #expect(chosen(in: "a", zones) == backends([5, 7]))
+        #expect(chosen(in: "c", zones) == backends([7]))
+        // Nobody is meant for this zone, or the node has none, or not all say: then everybody serves.
+        #expect(chosen(in: "d", zones) == backends(5...7))
+        #expect(chosen(in: nil, zones) == backends(5...7))
+        #expect(chosen(in: "a", zones + [endpoint("10.244.0.8")]) == backends(5...8))
+        let nodes = [hinted("10.244.0.5", ["a"], ["node2"]), hinted("10.244.0.6", ["a"], ["node1"])]
+        #expect(chosen(in: "a", nodes) == backends([6]))
+        #expect(chosen(in: "a", [nodes[0]]) == backends([5]))
+    }
+
+    @Test func aNewZoneOfTheNodeChangesServicesWithHintsOnly() {
+        var map = ServiceMap(nodeName: "node1")
+        map.set(service: service(simple))
+        map.set(service: service(simple, name: "other"))
+        map.set(slice: slice([hinted("10.244.0.5", ["a"]), hinted("10.244.0.6", ["b"])]))
+        map.set(slice: slice([endpoint("10.244.0.9")], name: "other-1", service: "other"))
+        _ = map.takeChanges()
+        map.set(zone: "b")
+        #expect(map.takeChanges().map { $0.ports.first?.backends } == [backends([6])])
+    }
+
+    @Test func loadBalancersAskForEndpointsOfTheNode() {
+        var map = ServiceMap(nodeName: "node1")
+        let spec: JSON = [
+            "type": "LoadBalancer", "clusterIP": "10.96.0.10", "externalTrafficPolicy": "Local",
+            "healthCheckNodePort": 31000, "ports": [["port": 80], ["port": 81, "name": "b"]],
+        ]
+        map.set(service: service(spec))
+        #expect(map.healthChecks == [31000: HealthCheck(service: "default/web", localEndpoints: 0)])
+        map.set(
+            slice: slice([
+                endpoint("10.244.0.5", node: "node1"), endpoint("10.244.0.6", node: "node1"),
+                endpoint("10.244.0.7", ready: false, serving: true, terminating: true, node: "node1"),
+                endpoint("10.244.1.5", node: "node2"),
+            ]))
+        #expect(map.healthChecks == [31000: HealthCheck(service: "default/web", localEndpoints: 2)])
+    }
+
+    @Test func knowsWhichPodsOfTheNodeStillTakeConnections() {
+        var map = ServiceMap(nodeName: "node1")
+        func pod(_ address: String, _ uid: String, ending: Bool, node: String = "node1") -> JSON {
+            var endpoint = endpoint(address, ready: !ending, serving: true, terminating: ending, node: node)
+            endpoint["targetRef"] = ["kind": "Pod", "uid": .string(uid)]
+            return endpoint
+        }
+        map.set(
+            slice: slice([
+                pod("10.244.0.5", "u5", ending: false), pod("10.244.1.6", "u6", ending: false, node: "node2"),
+            ]))
+        map.set(slice: slice([pod("10.244.0.5", "u5", ending: true)], name: "other-1", service: "other"))
+        #expect(map.standing(ofPod: "u5") == .serving)
+        // Not of this node: nobody asks here.
+        #expect(map.standing(ofPod: "u6") == .absent)
+        map.set(slice: slice([pod("10.244.0.5", "u5", ending: true)]))
+        #expect(map.standing(ofPod: "u5") == .ending)
+        map.remove(slice: "default/other-1")
+        map.remove(slice: "default/web-1")
+        #expect(map.standing(ofPod: "u5") == .absent)
+    }
+
     @Test func readsAffinity() {
         var spec = simple
         spec["sessionAffinity"] = "ClientIP"

@@ -27,6 +27,7 @@ final class FakeNftKernel: NftKernel {
     private let state = Mutex<Table?>(nil)
     private let failures = Mutex<[Int32]>([])
     private let seen = Mutex<[NftTransaction]>([])
+    private let allowance = Mutex<Int?>(nil)
     /// Called with the table after each transaction.
     let check: @Sendable (Table?) -> Void
 
@@ -42,6 +43,9 @@ final class FakeNftKernel: NftKernel {
     }
     /// The next transactions fail with these.
     func failNext(_ codes: Int32...) { failures.withLock { $0 += codes } }
+    /// Whoever is killed has made so many transactions more, and no other until `revive`.
+    func kill(after count: Int) { allowance.withLock { $0 = count } }
+    func revive() { allowance.withLock { $0 = nil } }
     /// What somebody does by hand.
     func spoil(_ body: (inout Table?) -> Void) { state.withLock { body(&$0) } }
 
@@ -49,6 +53,12 @@ final class FakeNftKernel: NftKernel {
         if let code = failures.withLock({ $0.isEmpty ? nil : $0.removeFirst() }) {
             throw KernelError("change", "table", code: code)
         }
+        let isKilled = allowance.withLock { allowance in
+            guard let left = allowance else { return false }
+            allowance = max(0, left - 1)
+            return left == 0
+        }
+        if isKilled { throw KernelError("change", "table", code: EINTR) }
         let result: Result<Table?, KernelError> = state.withLock { state in
             var table = state
             do throws(KernelError) {

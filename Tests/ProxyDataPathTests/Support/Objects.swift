@@ -22,14 +22,15 @@ func front(_ text: String, _ port: UInt16 = 80, _ proto: TransportProtocol = .tc
 func change(
     _ service: String, at text: String, _ backends: [Backend], proto: TransportProtocol = .tcp,
     also fronts: [Front] = [],
-    local: [IPAddress] = [], affinitySeconds: Int? = nil
+    here: [Backend] = [], local: [IPAddress] = [], affinitySeconds: Int? = nil
 ) -> ServiceChange {
     ServiceChange(
         service: service,
         ports: [
             ServicePortState(
                 name: name(service, proto), fronts: [front(text, 80, proto)] + fronts, backends: backends.sorted(),
-                localAddresses: local, affinitySeconds: affinitySeconds)
+                localBackends: here, hasEndpoints: !backends.isEmpty, localAddresses: local,
+                affinitySeconds: affinitySeconds)
         ])
 }
 
@@ -40,7 +41,9 @@ func testRuleset(carriesServices: Bool = true) -> Ruleset {
     guard let cluster = CIDR("10.244.0.0/16") ?? any, let services = CIDR("10.96.0.0/16") ?? any else {
         fatalError("the ranges of tests are not ranges")
     }
-    var ruleset = Ruleset(table: "swiftlet-test", clusterRange: cluster, serviceRange: services, layout: .standard)
+    var ruleset = Ruleset(
+        table: "swiftlet-test", clusterRange: cluster, serviceRange: services, nodeAddress: address("192.0.2.2"),
+        layout: .standard)
     ruleset.carriesServices = carriesServices
     return ruleset
 }

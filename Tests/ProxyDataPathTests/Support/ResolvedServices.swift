@@ -14,6 +14,8 @@ struct ResolvedServices: Equatable {
     var broken: [String] = []
     var elementCounts: [Int] = []
     var hairpins: Set<NftWords> = []
+    /// Who may connect to what.
+    var guards: Set<NftWords> = []
     var chains: [String: FakeNftKernel.Chain] = [:]
     /// One id for each service port.
     var ids: [String: UInt32] = [:]
@@ -24,7 +26,10 @@ struct ResolvedServices: Equatable {
         elementCounts = live.map { $0?.elements.count ?? 0 }
         hairpins = Set(live[NftSet.Kind.hairpin.rawValue]?.elements.keys.map { $0 } ?? [])
         let picks = live[NftSet.Kind.picks.rawValue]?.picks ?? [:]
-        for kind in [NftSet.Kind.services, .nodeports, .hostports] {
+        for kind in [NftSet.Kind.guarded, .allowed] {
+            guards.formUnion(live[kind.rawValue]?.elements.keys.map { $0 } ?? [])
+        }
+        for kind in NftSet.Kind.frontMaps {
             guard let set = live[kind.rawValue] else { continue }
             for (key, data) in set.elements {
                 let text = "\(kind.name) " + set.set.text(NftElement(key, data)) { _ in "" }
@@ -50,7 +55,7 @@ struct ResolvedServices: Equatable {
         let id = mark & layout.idMask
         var found: [Backend] = []
         switch pick {
-        case .refuse: return []
+        case .refuse, .nowhere: return []
         case .random(let count):
             for slot in 0..<count {
                 guard let data = live[NftSet.Kind.backends.rawValue]?.elements[NftWords(id, UInt32(slot))] else {
