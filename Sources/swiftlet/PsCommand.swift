@@ -11,6 +11,14 @@ struct PsCommand: AsyncParsableCommand {
     var output = "table"
     @Flag(help: "Show how long each step of building a pod took.")
     var timings = false
+    @Flag(name: .shortAndLong, help: "Print ids only.")
+    var quiet = false
+    @Option(name: .shortAndLong, help: "Only those of this namespace.")
+    var namespace: String?
+    @Option(help: "Only those of pods whose name begins so.")
+    var pod: String?
+    @Option(help: "Only those in this state: Running, Exited, or why it waits.")
+    var state: String?
 
     func validate() throws {
         guard ["table", "json"].contains(output) else {
@@ -20,13 +28,22 @@ struct PsCommand: AsyncParsableCommand {
 
     func run() async throws {
         let socket = NodeSocket(path: global.paths.kubeletSocket)
-        guard let list = try await socket.get("/containers") else {
-            throw CommandError(
-                "cannot list containers: no daemon listens at \(socket.path); start it by swiftlet up (pods that were "
-                    + "left running are adopted)")
-        }
+        var list = try await socket.ask("/containers", to: "list containers")
+        list["items"] = .array(list["items"].items.filter(isWanted))
         if output == "json" { return printOut(String(decoding: list.prettyPrinted(), as: UTF8.self)) }
+        if quiet {
+            let ids = list["items"].items.map { $0["id"].stringValue }.filter { !$0.isEmpty }
+            if !ids.isEmpty { printOut(ids.joined(separator: "\n")) }
+            return
+        }
         printOut(timings ? Self.timingsTable(list) : Self.table(list))
+    }
+
+    private func isWanted(_ item: JSON) -> Bool {
+        if let namespace, item["namespace"].string != namespace { return false }
+        if let pod, !item["pod"].stringValue.hasPrefix(pod) { return false }
+        if let state, item["state"].stringValue.lowercased() != state.lowercased() { return false }
+        return true
     }
 
     static func table(_ list: JSON) -> String {

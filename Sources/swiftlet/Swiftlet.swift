@@ -11,7 +11,8 @@ struct Swiftlet: AsyncParsableCommand {
         version: KubernetesVersion.gitVersion,
         subcommands: [
             UpCommand.self, KubeletCommand.self, CheckCommand.self, KubeconfigCommand.self, ImageCommand.self,
-            PsCommand.self, ResetCommand.self, VersionCommand.self,
+            PsCommand.self, InspectCommand.self, LogsCommand.self, StatsCommand.self, EventsCommand.self,
+            ResetCommand.self, VersionCommand.self,
         ])
 
     /// Parses the command line after the settings of the config file, runs, and turns an error into one line and a
@@ -54,14 +55,19 @@ struct Swiftlet: AsyncParsableCommand {
         return nil
     }
 
-    static func write(_ text: String, to descriptor: Int32) {
-        let bytes = Array(text.utf8)
+    static func write(_ text: String, to descriptor: Int32) { write(Array(text.utf8), to: descriptor) }
+
+    /// False where nobody reads on.
+    @discardableResult
+    static func write(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
         var sent = 0
         while sent < bytes.count {
             let count = bytes[sent...].withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
-            if count <= 0 { return }  // a closed pipe: nobody reads on
+            if count < 0, errno == EINTR { continue }
+            if count <= 0 { return false }
             sent += count
         }
+        return true
     }
 }
 
