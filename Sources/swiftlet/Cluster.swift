@@ -9,6 +9,8 @@ import Transport
 
 /// All components in one process, joined by nothing but the API: started in order, stopped in reverse.
 final class Cluster: Sendable {
+    /// Held for as long as this runs: the claim on the ranges goes with it.
+    private let site: NodeSite
     private let server: APIServer
     private let loops: EventLoops
     private let kubelet: Kubelet
@@ -17,9 +19,10 @@ final class Cluster: Sendable {
     private let failures: AsyncStream<CommandError>
 
     private init(
-        server: APIServer, loops: EventLoops, kubelet: Kubelet, tasks: [Task<Void, Never>],
+        site: NodeSite, server: APIServer, loops: EventLoops, kubelet: Kubelet, tasks: [Task<Void, Never>],
         failures: AsyncStream<CommandError>
     ) {
+        self.site = site
         self.server = server
         self.loops = loops
         self.kubelet = kubelet
@@ -93,7 +96,7 @@ final class Cluster: Sendable {
                 if let failure = kubelet.failure { failed.yield(CommandError("the kubelet ended: \(failure)")) }
             },
         ]
-        return Cluster(server: server, loops: loops, kubelet: kubelet, tasks: tasks, failures: failures)
+        return Cluster(site: site, server: server, loops: loops, kubelet: kubelet, tasks: tasks, failures: failures)
     }
 
     /// The first component that ends by itself; nil when the task is cancelled.

@@ -40,6 +40,8 @@ struct KubeletCommand: AsyncParsableCommand {
         carrying.cancel()
         await carrying.value
         await loops.shutdown()
+        // Held to the end: the claim on the ranges goes with it.
+        withExtendedLifetime(site) {}
         if let failure { throw failure }
     }
 }

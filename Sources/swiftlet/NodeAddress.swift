@@ -1,6 +1,7 @@
 import Glibc
 import KubeAPI
 import Kernel
+import Logging
 
 /// The node's own address (design.md, "The node's address").
 enum NodeAddress {
@@ -27,5 +28,39 @@ enum NodeAddress {
         guard let text = KernelFile.readIfPresent(record), let address = InetAddress(text) else { return }
         try Rtnetlink().execute { $0.deleteAddress(link: loopback, address, prefixLength: address.bitCount) }
         unlink(record)
+    }
+}
+
+/// Keeps the address that the node was given on lo: whoever flushes lo takes the source away from all that the node
+/// sends to pods and services. It is back as soon as the kernel has told of it.
+final class NodeAddressKeeper: Sendable {
+    private static let loopback: Int32 = 1
+
+    private let loop: EpollLoop
+    private let monitor: RtnetlinkMonitor
+
+    init(_ address: InetAddress, log: Logger) throws(KernelError) {
+        let links = try Rtnetlink()
+        loop = try EpollLoop(name: "node-address")
+        monitor = try RtnetlinkMonitor(.addresses, on: loop) { event in
+            switch event {
+            case .addressRemoved(let gone): guard gone.address == address else { return }
+            case .overrun: break
+            default: return
+            }
+            do throws(KernelError) {
+                try links.execute {
+                    $0.addAddress(link: Self.loopback, address, prefixLength: address.bitCount)
+                }
+                log.warning("somebody took the node's address from lo; it is back", metadata: ["ip": "\(address)"])
+            } catch {
+                log.error("cannot give the node its address back", metadata: ["ip": "\(address)", "err": "\(error)"])
+            }
+        }
+    }
+
+    deinit {
+        monitor.stop()
+        loop.stop()
     }
 }

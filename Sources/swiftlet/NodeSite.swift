@@ -16,6 +16,8 @@ final class NodeSite: Sendable {
     let podRange: CIDR?
     private let paths: Paths
     private let claim: RangeClaim
+    /// Where the address is one that we have put on lo.
+    private let addressKeeper: NodeAddressKeeper?
 
     /// Claims the ranges and finds, or makes, the node's address.
     init(ground: Ground, node: NodeOptions, serviceRange: CIDR) throws {
@@ -34,6 +36,10 @@ final class NodeSite: Sendable {
         do {
             address = try NodeAddress.resolve(
                 given: node.nodeIp, podRange: podRange ?? clusterRange, record: paths.nodeAddress)
+            let isOnLoopback = node.nodeIp == nil && (podRange ?? clusterRange).contains(address)
+            addressKeeper =
+                try isOnLoopback
+                ? InetAddress(bytes: address.bytes).map { try NodeAddressKeeper($0, log: ground.log) } : nil
         } catch let error as KernelError {
             throw CommandError("cannot find the node's address: \(error)")
         }
@@ -45,6 +51,15 @@ final class NodeSite: Sendable {
         return range
     }
 
+    /// Says once at the start what would cut pods off, and what to do about it.
+    private func warnOfFirewalls(_ log: Logger) {
+        for finding in FirewallChecks.all() where finding.verdict != .ok {
+            log.warning(
+                "another packet filter may cut pods off",
+                metadata: ["filter": "\(finding.name)", "why": "\(finding.detail)", "remedy": "\(finding.remedy)"])
+        }
+    }
+
     /// The node agent, not running yet. Without a client it runs static pods alone.
     func kubelet(
         node: NodeOptions, client: (any APIClient)?, tls: ServerTLS?, loops: EventLoops, log: Logger
@@ -52,7 +67,9 @@ final class NodeSite: Sendable {
         let config = KubeletConfig(
             nodeName: nodeName, nodeIPs: [address], dataDir: paths.dataDir, runDir: paths.runDir, logDir: paths.logDir,
             manifests: paths.manifests, imageDir: node.imageDir, podCIDR: podRange, maxPods: node.maxPods,
+            podPidsLimit: node.podMaxPids == 0 ? KubeletConfig.defaultPodPidsLimit() : node.podMaxPids,
             clusterCIDR: clusterRange, serviceCIDR: serviceRange, port: node.kubeletPort, tls: tls)
+        warnOfFirewalls(log)
         let runtime = try PodRuntime(config: paths.runtimeConfig(podRange: podRange, nodeIP: address), log: log)
         return try Kubelet(
             config: config, client: client, runtime: runtime, images: ImageStore(folder: paths.images), loops: loops,

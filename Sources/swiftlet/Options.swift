@@ -115,6 +115,8 @@ struct NodeOptions: ParsableArguments {
     var podCidr: String?
     @Option(help: "Most pods that this node runs.")
     var maxPods = 110
+    @Option(help: "Most processes and threads of one pod; 0 is a quarter of what the node can have.")
+    var podMaxPids = 0
     @Option(help: "Folder of image archives that are imported at start.")
     var imageDir: String?
     @Option(help: "Port of the node's own API over TLS.")
@@ -130,6 +132,9 @@ struct NodeOptions: ParsableArguments {
         if let podCidr { try ServerOptions.checkRange("pod-cidr", podCidr) }
         guard (1...4000).contains(maxPods) else {
             throw ValidationError("--max-pods \(maxPods): it must be within 1-4000")
+        }
+        guard podMaxPids == 0 || podMaxPids >= 16 else {
+            throw ValidationError("--pod-max-pids \(podMaxPids): it must be 0, or at least 16")
         }
         try ServerOptions.checkPort("kubelet-port", kubeletPort, allowsZero: false)
         guard ["auto", "nftables", "userspace"].contains(proxyMode) else {

@@ -12,19 +12,25 @@ enum SandboxSpecMaker {
         "net.ipv4.tcp_wmem",
     ]
 
-    /// - Parameter nodeHostname: pods on the node's network have the node's name.
-    static func make(pod: Pod, nodeHostname: String, startTime: Timestamp, number: Int) -> SandboxSpec {
+    /// - Parameters:
+    ///   - nodeHostname: pods on the node's network have the node's name.
+    ///   - pidsLimit: processes and threads that the pod may have.
+    static func make(pod: Pod, nodeHostname: String, startTime: Timestamp, number: Int, pidsLimit: Int? = nil)
+        -> SandboxSpec
+    {
         var sysctls: [String: String] = [:]
         for item in pod.spec["securityContext"]["sysctls"].items {
             // Both spellings are valid: net/ipv4/x and net.ipv4.x.
             let name = String(item["name"].stringValue.map { $0 == "/" ? "." : $0 })
             sysctls[name] = item["value"].stringValue
         }
+        var resources = PodResources.limits(of: pod)
+        resources.pidsLimit = pidsLimit
         return SandboxSpec(
             podUID: pod.uid, namespace: pod.namespace, name: pod.name,
             hostname: pod.hostNetwork ? nodeHostname : hostname(of: pod), hostNetwork: pod.hostNetwork,
             hostPID: pod.hostPID, hostIPC: pod.hostIPC, shareProcessNamespace: pod.shareProcessNamespace, qos: pod.qos,
-            sysctls: sysctls, resources: PodResources.limits(of: pod),
+            sysctls: sysctls, resources: resources,
             annotation: [
                 "pod": record(of: pod), "startTime": .string(startTime.nano), "sandboxNumber": .int(Int64(number)),
             ])

@@ -57,6 +57,7 @@ public final class Kubelet: Sendable {
         let events = NodeEvents(
             recorder: client.map { EventRecorder(client: $0, component: "kubelet", host: config.nodeName) })
         let wakeUp = WakeUp()
+        let files = try WorkerThreads(name: "kubelet-files", count: 2)
         let context = KubeletContext(
             config: config, paths: KubeletPaths(config), node: node, runtime: runtime,
             images: ImageFinder(store: images),
@@ -65,7 +66,7 @@ public final class Kubelet: Sendable {
                 ReferencedObjects(client: client, log: log) { uids in wakeUp.objectsChanged(uids) }
             },
             services: client.map { Informer($0, .services, log: log) },
-            files: try WorkerThreads(name: "kubelet-files", count: 2), metrics: metrics, log: log)
+            files: files, leftovers: Leftovers(thread: files, log: log), metrics: metrics, log: log)
         let workers = PodWorkers(context: context)
         wakeUp.workers = workers
         self.config = config
@@ -165,6 +166,7 @@ public final class Kubelet: Sendable {
         context.objects?.stop()
         await server.shutdown()
         await context.runtime.shutdown()
+        context.leftovers.stop()
         context.files.stop()
         loop.stop()
         try result.get()

@@ -1,4 +1,5 @@
 import KubeAPI
+import Kernel
 import Transport
 
 /// How a node's kubelet is set up. All paths are absolute and already under the node's root.
@@ -19,6 +20,8 @@ public struct KubeletConfig: Sendable {
     /// The node's pod range where it is not the API's to give.
     public var podCIDR: CIDR?
     public var maxPods: Int
+    /// Processes and threads that one pod may have; nil for no bound.
+    public var podPidsLimit: Int?
     public var clusterCIDR: CIDR
     public var serviceCIDR: CIDR
     /// Port of the node API over TLS.
@@ -33,7 +36,8 @@ public struct KubeletConfig: Sendable {
 
     public init(
         nodeName: String, nodeIPs: [IPAddress], dataDir: String, runDir: String, logDir: String, manifests: String,
-        imageDir: String? = nil, podCIDR: CIDR? = nil, maxPods: Int = 110, clusterCIDR: CIDR, serviceCIDR: CIDR,
+        imageDir: String? = nil, podCIDR: CIDR? = nil, maxPods: Int = 110, podPidsLimit: Int? = nil, clusterCIDR: CIDR,
+        serviceCIDR: CIDR,
         port: Int = 10250, tls: ServerTLS? = nil, clusterDNS: [String] = [], clusterDomain: String = "cluster.local",
         resolvConf: String = "/etc/resolv.conf"
     ) {
@@ -46,6 +50,7 @@ public struct KubeletConfig: Sendable {
         self.imageDir = imageDir
         self.podCIDR = podCIDR
         self.maxPods = maxPods
+        self.podPidsLimit = podPidsLimit
         self.clusterCIDR = clusterCIDR
         self.serviceCIDR = serviceCIDR
         self.port = port
@@ -53,5 +58,14 @@ public struct KubeletConfig: Sendable {
         self.clusterDNS = clusterDNS
         self.clusterDomain = clusterDomain
         self.resolvConf = resolvConf
+    }
+
+    /// A quarter of what the node can have, so that no pod alone can take its last process from it. Kubernetes sets no
+    /// bound unless told to.
+    public static func defaultPodPidsLimit() -> Int? {
+        let bounds = ["kernel/pid_max", "kernel/threads-max"].compactMap {
+            KernelFile.readIfPresent("/proc/sys/" + $0).flatMap { Int($0) }
+        }
+        return bounds.min().map { max(1024, $0 / 4) }
     }
 }

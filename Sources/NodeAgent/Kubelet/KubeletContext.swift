@@ -16,6 +16,7 @@ struct KubeletContext: Sendable {
     let services: Informer?
     /// For work on the disk that may take long.
     let files: WorkerThreads
+    let leftovers: Leftovers
     let metrics: NodeMetrics
     let log: Logger
 

@@ -70,7 +70,9 @@ final class PodLinkKeeper: Sendable {
             // The kernel drops its routes without a word about each.
             case .linkChanged(let link): !link.isUp && isKept(PodNetwork.address(tag: tag, ofLink: link.name))
             case .overrun: true
-            case .addressChanged, .addressRemoved: false
+            // Routes went with the node's address, and could not come back without it.
+            case .addressChanged(let address): state.withLock { $0.source == address.address }
+            case .addressRemoved: false
             }
         if isLoss { planCheck() }
     }

@@ -22,7 +22,7 @@ extension PodSync {
         state.sandbox = .creating
         let spec = SandboxSpecMaker.make(
             pod: pod, nodeHostname: context.node.hostname, startTime: state.startTime ?? .now(),
-            number: state.sandboxNumber)
+            number: state.sandboxNumber, pidsLimit: context.config.podPidsLimit)
         let (context, mailbox, pod) = (context, mailbox, pod)
         Task {
             let files = PodFolder(context: context, pod: pod, hostname: spec.hostname)
@@ -112,7 +112,7 @@ extension PodSync {
     private mutating func cleanUp() {
         state.isCleaningUp = true
         context.objects?.release(pod.uid)
-        let (paths, logs, mailbox, pod) = (context.paths, context.logs, mailbox, pod)
+        let (paths, logs, leftovers, mailbox, pod) = (context.paths, context.logs, context.leftovers, mailbox, pod)
         context.files.post {
             do throws(KernelError) {
                 try FileTree.remove(paths.pod(pod.uid))
@@ -120,6 +120,7 @@ extension PodSync {
                 try logs.removeAll(pod)
                 mailbox.send(.cleanedUp(.success(())))
             } catch {
+                leftovers.add([paths.pod(pod.uid), paths.memoryVolumes(pod.uid), paths.podLogs(pod)])
                 mailbox.send(.cleanedUp(.failure(CleanUpError(description: "\(error)"))))
             }
         }

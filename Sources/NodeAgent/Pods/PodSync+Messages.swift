@@ -47,7 +47,7 @@ extension PodSync {
             state.isCleaningUp = false
             state.isCleanedUp = true
             if case .failure(let error) = result {
-                // The next start's sweep takes it; the pod must not hang on it.
+                // It is tried again; the pod must not hang on it.
                 log.warning("cannot remove a pod's files", metadata: ["err": "\(error)"])
             }
         case .statusSent(let patch, let result): statusSent(patch, result, now: now)

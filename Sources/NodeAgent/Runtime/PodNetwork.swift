@@ -40,7 +40,9 @@ final class PodNetwork: Sendable {
             $0.uplink = uplink?.index
             if let uplink { $0.mtu = uplink.mtu }
         }
-        let monitor = try RtnetlinkMonitor([.links, .routes], on: loop) { [weak self] event in self?.hear(event) }
+        let monitor = try RtnetlinkMonitor([.links, .addresses, .routes], on: loop) { [weak self] event in
+            self?.hear(event)
+        }
         self.monitor.withLock { $0 = monitor }
     }
 

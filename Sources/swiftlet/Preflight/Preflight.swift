@@ -41,7 +41,7 @@ struct Preflight {
 
     /// Looks at everything. `dataDir` may not exist yet.
     init(paths: Paths) {
-        findings = KernelChecks.all() + NetworkChecks.all() + HostChecks.all(paths: paths)
+        findings = KernelChecks.all() + NetworkChecks.all() + FirewallChecks.all() + HostChecks.all(paths: paths)
     }
 
     var failures: [Finding] { findings.filter { $0.verdict == .failure } }
