@@ -12,6 +12,8 @@ public enum FileTree {
         if unlink(path) == 0 || errno == ENOENT { return }
         guard errno == EISDIR || errno == EPERM else { throw KernelError("remove", path) }
         if rmdir(path) == 0 { return }
+        // A mount point (EBUSY) is somebody else's: what lies on it is not ours to remove.
+        guard errno == ENOTEMPTY || errno == EEXIST else { throw KernelError("remove", path) }
         let folder = try FileDescriptor.open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
         var moved = 0
         repeat {
@@ -41,6 +43,7 @@ public enum FileTree {
             if unlinkat(folder.raw, name, 0) == 0 || errno == ENOENT { continue }
             guard errno == EISDIR || errno == EPERM else { throw KernelError("remove a file in", path) }
             if unlinkat(folder.raw, name, Int32(AT_REMOVEDIR)) == 0 { continue }
+            guard errno == ENOTEMPTY || errno == EEXIST else { throw KernelError("remove a folder in", path) }
             if depth >= depthLimit {
                 let target = "..swl-\(String(UInt64.random(in: .min ... .max), radix: 16))"
                 guard renameat(folder.raw, name, top, target) == 0 else { throw KernelError("move a folder in", path) }

@@ -107,6 +107,7 @@ final class NodeKeeper: Sendable {
         if isFirst {
             log.info("registered the node", metadata: ["node": "\(config.nodeName)", "new": "\(isNew)"])
             events.record(object: object, type: .normal, reason: "Starting", message: "Starting kubelet.")
+            noteReboot(object)
             onChange()
         }
         try await takeRange(from: object)
@@ -191,6 +192,15 @@ final class NodeKeeper: Sendable {
         node.change { $0.isNetworkReady = true }
         SavedRange.write(given, to: paths.node, log: log)
         if isNews { onChange() }
+    }
+
+    /// The node's object still tells of the boot before.
+    private func noteReboot(_ object: JSON) {
+        let known = object["status"]["nodeInfo"]["bootID"].stringValue
+        guard !known.isEmpty, !facts.bootID.isEmpty, known != facts.bootID else { return }
+        events.record(
+            object: object, type: .warning, reason: "Rebooted",
+            message: "Node \(config.nodeName) has been rebooted, boot id: \(facts.bootID)")
     }
 
     // MARK: the status

@@ -290,6 +290,22 @@ import Transport
         }
     }
 
+    @Test func aRebootIsTold() async throws {
+        let api = FakeAPI()
+        api.put(
+            "/api/v1/nodes/node1",
+            [
+                "kind": "Node", "apiVersion": "v1", "metadata": ["name": "node1"],
+                "status": ["nodeInfo": ["bootID": "the boot before"]],
+            ])
+        let node = try Node(api: api)
+        await api.wait { objects in objects.values.contains { $0.kind == "Event" && $0["reason"] == "Rebooted" } }
+        await api.wait {
+            !["", "the boot before"].contains($0["/api/v1/nodes/node1"]?["status"]["nodeInfo"]["bootID"].stringValue)
+        }
+        await node.stop()
+    }
+
     @Test func aRangeOfItsOwnIsToldToTheAPI() async throws {
         try await withNode { _, api in
             await api.wait { Node_($0["/api/v1/nodes/node1"])?.isReady == true }
