@@ -43,21 +43,21 @@ extension Schema {
         if value.isNull { value = field.form.zero } else { single(&value, field) }
     }
 
-    private static func single(_ value: inout JSON, _ field: Field) {
-        switch field.form {
-        case .object(let schema):
-            schema.normalize(&value)
+    /// Brings a value of a form that has several spellings into the one that is stored.
+    static func respell(_ value: inout JSON, _ form: Form) {
+        switch form {
         case .quantity:
             if let text = value.string ?? Quantity(value)?.description, let stored = Quantity.storedText(text) {
                 value = .string(stored)
             }
-        case .time:
-            time(&value, .seconds)
-        case .microTime:
-            time(&value, .micro)
-        default:
-            return
+        case .time: time(&value, .seconds)
+        case .microTime: time(&value, .micro)
+        default: return
         }
+    }
+
+    private static func single(_ value: inout JSON, _ field: Field) {
+        if case .object(let schema) = field.form { schema.normalize(&value) } else { respell(&value, field.form) }
     }
 
     private static func time(_ value: inout JSON, _ layout: WrittenTime.Layout) {
