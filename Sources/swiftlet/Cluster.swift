@@ -71,10 +71,10 @@ final class Cluster: Sendable {
                 clusterCIDR: site.clusterRange, nodeCIDRMaskSize: options.nodeCidrMaskSize,
                 eventTTL: options.eventLifetime ?? .seconds(3600), resources: server.collections), log: log)
         let proxy = try site.proxy(
-            mode: node.proxyMode, nodePorts: options.nodePorts, client: server.client(as: .proxy), log: log)
+            node: node, nodePorts: options.nodePorts, client: server.client(as: .proxy), log: log)
         let kubelet = try site.kubelet(
-            node: node, client: server.client(as: .node(site.nodeName)), tls: pki.kubeletServerTLS, loops: loops,
-            log: log)
+            node: node, client: server.client(as: .node(site.nodeName)), tls: pki.kubeletServerTLS,
+            drain: proxy, loops: loops, log: log)
         server.health.add("scheduler", .component) {
             scheduler.isHealthy ? nil : "it has not listed pods and nodes yet"
         }
@@ -85,12 +85,14 @@ final class Cluster: Sendable {
         server.health.add("proxy", .component) {
             proxy.isHealthy ? nil : proxy.failure ?? "service rules are not in place yet"
         }
+        let servers = site.servers(of: proxy, node: node, loops: loops, log: log)
         let (failures, failed) = AsyncStream<CommandError>.makeStream()
         let tasks = [
             Task { await pki.run() },
             Task { await controllers.run() },
             Task { await scheduler.run() },
             Task { await proxy.run() },
+            Task { await servers.run() },
             Task {
                 await kubelet.run()
                 if let failure = kubelet.failure { failed.yield(CommandError("the kubelet ended: \(failure)")) }

@@ -25,7 +25,7 @@ struct KubeletCommand: AsyncParsableCommand {
         let loops = EventLoops(count: 1)
         let kubelet = try site.kubelet(node: node, client: nil, tls: nil, loops: loops, log: ground.log)
         // Pods get out of the node and their host ports in by the proxy's rules; there are no services to carry.
-        let proxy = try site.proxy(mode: node.proxyMode, nodePorts: nil, client: nil, log: ground.log)
+        let proxy = try site.proxy(node: node, nodePorts: nil, client: nil, log: ground.log)
         let carrying = Task { await proxy.run() }
         proxy.podsChanged([])
         let running = Task { () -> CommandError? in

@@ -62,14 +62,17 @@ final class NodeSite: Sendable {
 
     /// The node agent, not running yet. Without a client it runs static pods alone.
     func kubelet(
-        node: NodeOptions, client: (any APIClient)?, tls: ServerTLS?, loops: EventLoops, log: Logger
+        node: NodeOptions, client: (any APIClient)?, tls: ServerTLS?, drain: (any EndpointDrain)? = nil,
+        loops: EventLoops, log: Logger
     ) throws -> Kubelet {
-        let config = KubeletConfig(
+        var config = KubeletConfig(
             nodeName: nodeName, nodeIPs: [address], dataDir: paths.dataDir, runDir: paths.runDir, logDir: paths.logDir,
             manifests: paths.manifests, imageDir: node.imageDir, podCIDR: podRange, maxPods: node.maxPods,
             podPidsLimit: node.podMaxPids == 0 ? KubeletConfig.defaultPodPidsLimit() : node.podMaxPids,
             clusterCIDR: clusterRange, serviceCIDR: serviceRange, port: node.kubeletPort, tls: tls)
         warnOfFirewalls(log)
+        config.endpointDrain = drain
+        config.endpointDrainLimit = node.proxy.drainLimit
         let runtime = try PodRuntime(config: paths.runtimeConfig(podRange: podRange, nodeIP: address), log: log)
         return try Kubelet(
             config: config, client: client, runtime: runtime, images: ImageStore(folder: paths.images), loops: loops,
@@ -77,11 +80,21 @@ final class NodeSite: Sendable {
     }
 
     /// The service proxy, not running yet. Without a client it knows no services.
-    func proxy(mode: String, nodePorts: ClosedRange<Int>?, client: (any APIClient)?, log: Logger) throws -> ServiceProxy
-    {
-        let config = ProxyConfig(
-            mode: ProxyConfig.Mode(rawValue: mode) ?? .auto, tag: paths.tag, nodeName: nodeName, nodeIP: address,
+    func proxy(
+        node: NodeOptions, nodePorts: ClosedRange<Int>?, client: (any APIClient)?, log: Logger
+    ) throws -> ServiceProxy {
+        var config = ProxyConfig(
+            mode: ProxyConfig.Mode(rawValue: node.proxyMode) ?? .auto, tag: paths.tag, nodeName: nodeName, nodeIP: address,
             clusterCIDR: podRange ?? clusterRange, serviceCIDR: serviceRange, nodePorts: nodePorts ?? 30_000...32_767)
+        config.nodePortAddresses = try node.proxy.nodePortRanges
+        config.masqueradesAll = node.proxy.masqueradeAll
+        config.conntrack = node.proxy.conntrack
+        config.savedSysctls = paths.proxySysctls
         return try ServiceProxy(config: config, client: client, log: log)
+    }
+
+    /// The pages of the service proxy, not served yet.
+    func servers(of proxy: ServiceProxy, node: NodeOptions, loops: EventLoops, log: Logger) -> ProxyServers {
+        ProxyServers(proxy: proxy, options: node.proxy, socket: paths.proxySocket, loops: loops, log: log)
     }
 }

@@ -123,6 +123,7 @@ struct NodeOptions: ParsableArguments {
     var kubeletPort = 10250
     @Option(help: "How services are carried: auto, nftables or userspace.")
     var proxyMode = "auto"
+    @OptionGroup(title: "Proxy") var proxy: ProxyOptions
 
     func validate() throws {
         if let nodeIp, IPAddress(nodeIp) == nil {

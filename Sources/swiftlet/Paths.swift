@@ -43,6 +43,10 @@ struct Paths: Sendable {
     /// Where the daemons write their logs when something else starts them (`/logs/` shows it).
     var daemonLogs: String { logDir + "/swiftlet" }
     var kubeletSocket: String { runDir + "/kubelet.sock" }
+    /// Where the service proxy says what is programmed.
+    var proxySocket: String { runDir + "/proxy.sock" }
+    /// What conntrack's settings were before the proxy raised them.
+    var proxySysctls: String { dataDir + "/sysctl-proxy.saved" }
 
     /// What the pods' runtime needs of all this.
     func runtimeConfig(podRange: CIDR? = nil, nodeIP: IPAddress? = nil) -> RuntimeConfig {

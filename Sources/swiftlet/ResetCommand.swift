@@ -35,7 +35,7 @@ struct ResetCommand: AsyncParsableCommand {
             do { try await body() } catch { failures.append("cannot remove \(what): \(error)") }
         }
         await attempt("pods") { try await PodRuntime.reset(config: paths.runtimeConfig(), log: log) }
-        await attempt("service rules") { try ServiceProxy.reset(tag: paths.tag) }
+        await attempt("service rules") { try ServiceProxy.reset(tag: paths.tag, savedSysctls: paths.proxySysctls) }
         await attempt("the node's address on lo") { try NodeAddress.remove(record: paths.nodeAddress) }
         await attempt(paths.dataDir) { try removeData(paths) }
         for path in [paths.runDir, paths.logDir + "/pods", paths.logDir + "/containers", paths.daemonLogs] {

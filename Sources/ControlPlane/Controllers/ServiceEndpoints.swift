@@ -81,6 +81,18 @@ enum ServiceEndpoints {
         ]
         if !pod.nodeName.isEmpty { endpoint["nodeName"] = .string(pod.nodeName) }
         if let zone { endpoint["zone"] = .string(zone) }
+        if endpoint["conditions"]["ready"].bool == true {
+            endpoint["hints"] = hints(service.trafficDistribution, node: pod.nodeName, zone: zone)
+        }
         return endpoint
+    }
+
+    /// For whose clients an endpoint is: those near it. Proxies use hints only where all endpoints have them.
+    private static func hints(_ distribution: String?, node: String, zone: String?) -> JSON {
+        guard let distribution else { return .null }
+        var hints = JSON.emptyObject
+        if let zone { hints["forZones"] = [["name": .string(zone)]] }
+        if distribution == "PreferSameNode", !node.isEmpty { hints["forNodes"] = [["name": .string(node)]] }
+        return hints == .emptyObject ? .null : hints
     }
 }

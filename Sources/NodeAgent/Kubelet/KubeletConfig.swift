@@ -33,6 +33,10 @@ public struct KubeletConfig: Sendable {
     public var clusterDomain: String
     /// The resolver configuration that pods inherit.
     public var resolvConf: String
+    /// Asked before the containers of a deleted pod are told to end; nil where nobody sends connections to pods.
+    public var endpointDrain: (any EndpointDrain)?
+    /// How long that may take, within the pod's grace period.
+    public var endpointDrainLimit = Duration.seconds(1)
 
     public init(
         nodeName: String, nodeIPs: [IPAddress], dataDir: String, runDir: String, logDir: String, manifests: String,

@@ -178,7 +178,9 @@ extension PodSync {
         }
         state.containers[name]?.stop = ContainerState.Stop(id: run.id, deadline: now + .seconds(graceSeconds))
         let (runtime, mailbox, uid) = (context.runtime, mailbox, pod.uid)
+        let drain = PodDrain(context.config, pod, addresses: state.podIPs, graceSeconds: graceSeconds)
         Task {
+            let graceSeconds = await drain.wait()
             do throws(RuntimeError) {
                 let record = try await runtime.stopContainer(
                     podUID: uid, containerID: run.id, graceSeconds: graceSeconds, signal: run.stopSignal)

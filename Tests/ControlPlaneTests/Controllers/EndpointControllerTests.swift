@@ -49,6 +49,27 @@ import Testing
 
     private func subsets() async throws -> [JSON] { try await cluster.get(.endpoints, "web")?["subsets"].items ?? [] }
 
+    @Test func endpointsSayForWhomTheyAreWhereTheServicePrefersTrafficNearby() async throws {
+        try await createService(["trafficDistribution": "PreferSameNode"])
+        try await createPod("p1")
+        try await createPod("p2")
+        try await cluster.report("p1", ip: "10.1.0.1", ready: true)
+        try await cluster.report("p2", ip: "10.1.0.2", ready: false)
+        #expect(try await becomes(["10.1.0.1": true, "10.1.0.2": false]))
+        let endpoints = try await slices().flatMap(\.endpoints)
+        let ready = try #require(endpoints.first { $0.isReady })
+        #expect(ready.hintedZones == ["z1"] && ready.hintedNodes == ["a"])
+        #expect(endpoints.first { !$0.isReady }?.hintedZones == [])
+        var service = try #require(try await cluster.get(.services, "web"))
+        service["spec"]["trafficDistribution"] = "PreferClose"
+        try await cluster.admin.update(.services, service)
+        #expect(
+            try await eventually {
+                let endpoints = try await slices().flatMap(\.endpoints)
+                return endpoints.contains { $0.hintedZones == ["z1"] && $0.hintedNodes.isEmpty }
+            })
+    }
+
     @Test func readyAndUnreadyPodsAreEndpoints() async throws {
         try await createService(labels: ["team": "x"])
         try await createPod("p1")
