@@ -11,6 +11,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
@@ -373,6 +374,12 @@ long swl_send_packet(int fd, const void *bytes, size_t count, const int *fds, in
     while (sent < 0 && errno == EINTR);
     return sent < 0 ? -errno : sent;
 }
+int swl_blocking_pipe(int ends[2]) { return result(pipe2(ends, O_CLOEXEC)); }
+int swl_resize_terminal(int fd, unsigned short rows, unsigned short columns) {
+    const struct winsize size = {.ws_row = rows, .ws_col = columns};
+    return result(ioctl(fd, TIOCSWINSZ, &size));
+}
+
 long swl_receive_packet(int fd, void *bytes, size_t capacity, int *fds, int *fd_count) {
     struct iovec part = {.iov_base = bytes, .iov_len = capacity};
     union {

@@ -26,7 +26,8 @@
 #define CLONE_CLEAR_SIGHAND_ 0x100000000ull
 #define PROC_MAGIC 0x9fa0
 #define SYSFS_MAGIC 0x62656572
-#define TMPFS_MAGIC_ 0x01021994
+#define DEVPTS_MAGIC 0x1cd1
+#define TIOCGPTPEER_ 0x5441
 
 struct clone_arguments {
     uint64_t flags, pidfd, child_tid, parent_tid, exit_signal, stack, stack_size, tls, set_tid, set_tid_size, cgroup;

@@ -188,12 +188,14 @@ int stream_read(struct stream *stream) {
     ssize_t count = read(stream->fd, input, sizeof input);
     if (count < 0) return errno == EAGAIN || errno == EINTR ? -1 : 0;
     if (count == 0) return 0;
+    attached_take(stream, input, (size_t)count);
     take(stream, input, (size_t)count);
     return 1;
 }
 
 void stream_finish(struct stream *stream) {
     if (stream->fd < 0) return;
+    if (stream->fd == stream->container->terminal) stream->container->terminal = -1;
     close_watched(stream->fd);
     stream->fd = -1;
     if (stream->pending_count > 0) {
@@ -205,4 +207,5 @@ void stream_finish(struct stream *stream) {
     free(stream->pending);
     stream->pending = NULL;
     stream->pending_count = 0;
+    attached_finish(stream);
 }

@@ -84,6 +84,7 @@ int plan_open(struct plan *plan, int fd) {
         case PLAN_CAPABILITIES:
             if (record->length != 8) goto invalid;
             memcpy(&plan->capabilities, record->payload, 8);
+            plan->has_capabilities = 1;
             break;
         case PLAN_USER:
             if (record->length < 8 || record->length % 4) goto invalid;
@@ -123,6 +124,40 @@ int plan_open(struct plan *plan, int fd) {
 invalid:
     errno = EPROTO;
     return -1;
+}
+
+static int is_named_in(char *const *environment, const char *variable) {
+    size_t length = strcspn(variable, "=") + 1;
+    for (; *environment; environment++)
+        if (strncmp(*environment, variable, length) == 0) return 1;
+    return 0;
+}
+
+// Takes over from the container what an exec's plan leaves open.
+int plan_inherit(struct plan *plan, const struct plan *base) {
+    plan->base = base;
+    if (!plan->directory) plan->directory = base->directory;
+    if (!plan->oom_score) plan->oom_score = base->oom_score;
+    plan->cgroup = base->cgroup;
+    if (!plan->user) {
+        plan->user = base->user;
+        plan->user_count = base->user_count;
+    }
+    if (!plan->has_capabilities) plan->capabilities = base->capabilities;
+    plan->seccomp = base->seccomp;
+    plan->seccomp_count = base->seccomp_count;
+    plan->flags |= base->flags & PLAN_FLAG_NO_NEW_PRIVILEGES;
+    size_t count = 0;
+    for (char **variable = plan->environment; *variable; variable++) count++;
+    for (char **variable = base->environment; *variable; variable++) count++;
+    char **all = calloc(count + 1, sizeof *all), **next = all;
+    if (!all) return -1;
+    for (char **variable = base->environment; *variable; variable++)
+        if (!is_named_in(plan->environment, *variable)) *next++ = *variable;
+    for (char **variable = plan->environment; *variable; variable++) *next++ = *variable;
+    free(plan->environment);
+    plan->environment = all;
+    return 0;
 }
 
 void plan_close(struct plan *plan) {

@@ -17,9 +17,10 @@ struct log {
 };
 
 struct stream {
-    int fd; // the pipe's read end, -1 when it has ended
+    int fd; // the pipe's read end, or the terminal; -1 when it has ended
     const char *name;
     struct container *container;
+    unsigned waiting; // those attached who have not taken yet what was read: no more is read until they have
     char *pending; // an unfinished line, LINE_LIMIT bytes, made when needed
     size_t pending_count;
 };
@@ -38,6 +39,10 @@ struct container {
     struct stream streams[2];
     struct log log;
     char *oom_file, *kill_file;
+    int plan_fd;  // what an exec takes over, as long as it runs
+    int input;    // the write end of its input, -1 for none
+    int terminal; // -1 for none; also its first stream's, unless it is an exec
+    uint64_t flags;
 };
 
 // The plan, as pointers into its bytes.
@@ -47,6 +52,8 @@ struct plan {
     const char *id, *upper, *work, *root, *directory, *cgroup, *oom_file, *kill_file, *oom_score, *log_path, *target;
     uint64_t flags, capabilities, log_size;
     uint32_t log_files;
+    int has_capabilities;
+    const struct plan *base; // of an exec: the container's
     const uint32_t *user;
     size_t user_count;
     const void *seccomp;
@@ -63,9 +70,10 @@ struct plan_record {
 // plan.c
 int plan_open(struct plan *plan, int fd);
 void plan_close(struct plan *plan);
+int plan_inherit(struct plan *plan, const struct plan *base);
 struct plan_record *plan_next(const struct plan *plan, struct plan_record *record); // NULL starts and ends
 
-// container.c: what the child does. Never returns.
+// child.c: what the child does. Never returns.
 struct child_context {
     int report_fd, out, err;
     int in;               // -1: the container's /dev/null
@@ -74,6 +82,13 @@ struct child_context {
     int join_pidfd;       // for an exec: the container's first process
 };
 _Noreturn void child_run(const struct plan *plan, const struct child_context *context);
+_Noreturn void child_fail(enum stage stage, const char *subject);
+// Opens the child's terminal, which is to become its streams, and tells the supervisor.
+void child_open_terminal(int pts);
+extern int child_terminal;
+
+// root.c
+void build_root(const struct plan *plan, const struct child_context *context);
 
 // volumes.c: file systems in memory that the pod's containers share
 int pod_tmpfs_clone(const char *name, uint64_t size);
@@ -88,7 +103,47 @@ void stream_finish(struct stream *stream);
 // pause.c: the first process of a PID namespace that the pod's containers share
 int pause_start(char **argv);
 
+// containers.c
+extern struct container *containers;
+extern int state_directory;
+extern int is_terminating;
+int containers_begin(int with_pause, char **argv);
+int containers_are_running(void);
+struct container *container_find(const char *id);
+struct container_report container_report_of(const struct container *container);
+// fds: for an exec its stdin, stdout and stderr.
+void container_start(int client, uint32_t request, int plan_fd, int is_exec, const int *fds);
+void container_signal(int client, uint32_t request, const char *id, int number);
+void container_forget(int client, uint32_t request, const char *id);
+void containers_terminate(void);
+void container_hear(struct container *container); // its child has something to tell
+void containers_reap(void);
+
+// attach.c
+void attach(int client, uint32_t request, const struct attach_request *asked, const int *fds, int fds_count);
+void resize(int client, uint32_t request, const struct resize_request *asked);
+// Passes on what a stream has said.
+void attached_take(struct stream *stream, const char *bytes, size_t count);
+void attached_finish(struct stream *stream);
+int attached_event(void *object); // 0: it is none of ours
+int attached_timeout(void);       // for epoll_wait
+
+// clients.c
+#define CLIENTS_LIMIT 8
+void clients_begin(void);
+void client_welcome(int listener);
+void client_hear(int client);
+int client_is_there(int client);
+void say(int client, enum message_type type, uint32_t request, const void *body, size_t count);
+void say_with(int client, enum message_type type, uint32_t request, const void *body, size_t count, int fd);
+void say_failure(int client, uint32_t request, enum stage stage, int error, const char *subject);
+
 // main.c
 int64_t now_nanos(void);
+enum { TAG_LISTENER = 2, TAG_SIGNALS = 4, TAG_CLIENT = 16 };
+int watch(int fd, uint32_t events, uint64_t data);
+void unwatch(int fd);
 // Closes what the loop waits for; -1 is fine.
 void close_watched(int fd);
+void handle(int client, const struct message_header *header, const char *body, int *fds, int fds_count);
+extern const char *pod_uid;

@@ -35,8 +35,30 @@ enum message_type {
     MSG_EXITED = 10,   // event: struct container_report
     MSG_DONE = 11,
     MSG_UNKNOWN = 12,
-    MSG_EXEC = 13,     // descriptors: the plan, stdin, stdout, stderr; answered by MSG_STARTED or MSG_FAILED
-    // 14 to 31 are kept for attach, tty, resize and volumes.
+    MSG_EXEC = 13,     // descriptors: the plan, then stdin, stdout and stderr, unless it asks for a terminal; answered by
+                       // MSG_STARTED, with which the terminal's descriptor comes, or MSG_FAILED. Its end is MSG_EXITED
+    MSG_ATTACH = 14,   // struct attach_request, with a descriptor to write to for each output; answered by MSG_ATTACHED or
+                       // MSG_FAILED. Whoever closes the other ends has left
+    MSG_ATTACHED = 15, // u32 of ATTACH_*: what there is; with ATTACH_INPUT a descriptor to write to comes along
+    MSG_RESIZE = 16,   // struct resize_request; answered by MSG_DONE or MSG_FAILED
+    // 17 to 31 are kept for volumes.
+};
+
+enum attach_flag {
+    ATTACH_INPUT = 1,
+    ATTACH_OUTPUT = 2,
+    ATTACH_ERRORS = 4,
+    ATTACH_TERMINAL = 8, // in the answer: all output comes as one
+};
+struct attach_request {
+    char id[ID_LENGTH];
+    uint32_t flags;
+    uint32_t reserved;
+};
+struct resize_request {
+    char id[ID_LENGTH];
+    uint16_t rows, columns;
+    uint32_t reserved;
 };
 
 enum container_state { STATE_STARTING = 1, STATE_RUNNING = 2, STATE_EXITED = 3 };
@@ -83,6 +105,8 @@ enum stage {
     STAGE_LOOKUP, // no such program in PATH
     STAGE_EXEC,
     STAGE_OOM_SCORE,
+    STAGE_TERMINAL,
+    STAGE_STREAMS, // what was asked of a container's streams can't be
 };
 
 // The plan of a container: records, each
@@ -116,7 +140,8 @@ enum plan_type {
     PLAN_LOG,         // u64 size limit, u32 files, u32 zero, text
     PLAN_OOM_SCORE,   // text
     PLAN_DEVICE,      // u32 mode with type, u32 major, u32 minor, u32 zero, text below /dev
-    PLAN_TARGET,      // text: the id of the container that an exec joins
+    PLAN_TARGET,      // text: the id of the container that an exec joins. What such a plan lacks (folder, user, rights,
+                      // cgroups) is the container's; its variables are added to the container's, or replace them
 };
 
 enum plan_flag {
@@ -127,6 +152,9 @@ enum plan_flag {
     PLAN_FLAG_DETACHED = 16,    // the kernel mounts onto detached trees (6.15)
     PLAN_FLAG_LOWERDIR_ADD = 32,// overlay knows lowerdir+ (6.7)
     PLAN_FLAG_POD_PID = 64,     // into the pod's shared PID namespace
+    PLAN_FLAG_TERMINAL = 128,   // its streams are a terminal
+    PLAN_FLAG_INPUT = 256,      // of a container: its input stays open, for those who attach
+    PLAN_FLAG_INPUT_ONCE = 512, // it ends with the first who attaches to it
 };
 
 enum mount_kind {

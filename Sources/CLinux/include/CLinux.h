@@ -7,6 +7,7 @@
 #include <linux/netlink.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
+#include "datagrams.h"
 
 // Calls answer -errno where they fail, so that no Swift code can run between the call and the reading of errno.
 
@@ -131,6 +132,9 @@ int swl_listen_seqpacket(int directory, const char *name, int backlog);
 int swl_connect_seqpacket(int directory, const char *name);
 // Sends one packet with up to 4 descriptors. The count of bytes, or -errno.
 long swl_send_packet(int fd, const void *bytes, size_t count, const int *fds, int fd_count);
+// A pipe (close-on-exec): {read end, write end}.
+int swl_blocking_pipe(int ends[2]);
+int swl_resize_terminal(int fd, unsigned short rows, unsigned short columns);
 // Receives one packet; descriptors are close-on-exec. *fd_count: capacity in, count out. -EMSGSIZE for a packet longer
 // than the buffer.
 long swl_receive_packet(int fd, void *bytes, size_t capacity, int *fds, int *fd_count);

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import Synchronization
 
 /// A unix socket of type SEQPACKET: packets stay whole, and carry descriptors.
 public struct PacketSocket: ~Copyable, Sendable {
@@ -27,14 +28,51 @@ public struct PacketSocket: ~Copyable, Sendable {
 
     /// The next packet; nil where there is none yet, empty at the end. Descriptors that come along are closed.
     public borrowing func receive(limit: Int) throws(KernelError) -> [UInt8]? {
+        try receiveWithDescriptor(limit: limit)?.bytes
+    }
+
+    /// The next packet, and the descriptor that comes along with it; others are closed.
+    public borrowing func receiveWithDescriptor(limit: Int) throws(KernelError) -> Packet? {
         var received = 0
+        var passed: Int32 = -1
+        var count: Int32 = 1
         let raw = descriptor.raw
         let bytes = [UInt8](unsafeUninitializedCapacity: limit) { buffer, filled in
-            received = swl_receive_packet(raw, buffer.baseAddress, limit, nil, nil)
+            received = swl_receive_packet(raw, buffer.baseAddress, limit, &passed, &count)
             filled = max(0, received)
         }
         if received == -Int(EAGAIN) { return nil }
         guard received >= 0 else { throw KernelError("receive from", "socket", code: Int32(-received)) }
-        return bytes
+        return Packet(bytes: bytes, descriptor: count == 1 ? PassedDescriptor(FileDescriptor(owning: passed)) : nil)
+    }
+
+    /// What has been received at once.
+    public struct Packet: Sendable {
+        public let bytes: [UInt8]
+        public let descriptor: PassedDescriptor?
+
+        public init(bytes: [UInt8], descriptor: PassedDescriptor?) {
+            self.bytes = bytes
+            self.descriptor = descriptor
+        }
+    }
+}
+
+/// A descriptor on its way to whoever takes it; closed where nobody does.
+public final class PassedDescriptor: Sendable {
+    private let raw: Mutex<Int32?>
+
+    public init(_ descriptor: consuming FileDescriptor) { raw = Mutex(descriptor.release()) }
+
+    deinit {
+        if let raw = raw.withLock({ $0 }) { close(raw) }
+    }
+
+    /// Gives it away, once.
+    public func take() -> FileDescriptor? {
+        raw.withLock { raw in
+            defer { raw = nil }
+            return raw.map { FileDescriptor(owning: $0) }
+        }
     }
 }

@@ -49,7 +49,8 @@ struct ContainerSpecMaker {
             mounts: mounts, resources: PodResources.limits(of: container),
             oomScoreAdj: PodResources.oomScore(pod: pod, container: container, memoryCapacity: memoryCapacity),
             logPath: logPath, terminationMessagePath: container.terminationMessagePath.nonEmpty,
-            masksSystemPaths: context["procMount"].string != "Unmasked", annotation: run.annotation)
+            masksSystemPaths: context["procMount"].string != "Unmasked", tty: container.tty,
+            stdin: container.stdin, stdinOnce: container.json["stdinOnce"].bool ?? false, annotation: run.annotation)
     }
 
     /// How a container asks to be ended: by its spec, else by its image.

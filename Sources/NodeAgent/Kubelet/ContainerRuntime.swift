@@ -13,6 +13,10 @@ protocol ContainerRuntime: Sendable {
     func removeSandbox(podUID: String) async throws(RuntimeError)
     func usage(podUID: String) async throws(RuntimeError) -> PodUsage
     func timings(podUID: String) -> PodTimings?
+    func exec(podUID: String, containerID: String, _ spec: ExecSpec) async throws(RuntimeError) -> ExecSession
+    func attach(podUID: String, containerID: String, _ spec: AttachSpec) async throws(RuntimeError) -> AttachSession
+    func run(podUID: String, containerID: String, args: [String], timeout: Duration, outputLimit: Int)
+        async throws(RuntimeError) -> RunOutcome
     func shutdown() async
 }
 
@@ -58,6 +62,25 @@ struct MeasuredRuntime: ContainerRuntime {
     }
     func usage(podUID: String) async throws(RuntimeError) -> PodUsage {
         try await measure("podsandbox_stats") { () throws(RuntimeError) in try await inner.usage(podUID: podUID) }
+    }
+
+    func exec(podUID: String, containerID: String, _ spec: ExecSpec) async throws(RuntimeError) -> ExecSession {
+        try await measure("exec") { () throws(RuntimeError) in
+            try await inner.exec(podUID: podUID, containerID: containerID, spec)
+        }
+    }
+    func attach(podUID: String, containerID: String, _ spec: AttachSpec) async throws(RuntimeError) -> AttachSession {
+        try await measure("attach") { () throws(RuntimeError) in
+            try await inner.attach(podUID: podUID, containerID: containerID, spec)
+        }
+    }
+    func run(podUID: String, containerID: String, args: [String], timeout: Duration, outputLimit: Int)
+        async throws(RuntimeError) -> RunOutcome
+    {
+        try await measure("exec_sync") { () throws(RuntimeError) in
+            try await inner.run(
+                podUID: podUID, containerID: containerID, args: args, timeout: timeout, outputLimit: outputLimit)
+        }
     }
 
     private func measure<Value: Sendable>(

@@ -41,6 +41,9 @@ struct ContainerPlan {
         if spec.readOnlyRootFilesystem { flags.insert(.readOnlyRoot) }
         if features.mountsOnDetachedTrees { flags.insert(.detached) }
         if features.addsLayersOneByOne { flags.insert(.lowerdirAdd) }
+        if spec.tty { flags.insert(.terminal) }
+        if spec.stdin { flags.insert(.input) }
+        if spec.stdin, spec.stdinOnce { flags.insert(.inputOnce) }
         plan.number(.flags, flags.rawValue)
 
         for layer in spec.layers { plan.text(.layer, layer) }

@@ -91,6 +91,12 @@ public struct ContainerSpec: Sendable, Equatable {
     public var terminationMessagePath: String?
     /// Paths in /proc and /sys are hidden or read-only, as by Kubernetes' default procMount.
     public var masksSystemPaths: Bool
+    /// Its three streams are a terminal.
+    public var tty: Bool
+    /// Its input stays open, for those who attach; otherwise there is nothing to read.
+    public var stdin: Bool
+    /// Its input ends with the first who attaches to it.
+    public var stdinOnce: Bool
     /// What the caller wants to find again in `recover()`, unchanged: a document of its own.
     public var annotation: JSON
 
@@ -109,7 +115,7 @@ public struct ContainerSpec: Sendable, Equatable {
         resources: ResourceLimits = ResourceLimits(), oomScoreAdj: Int = 0, logPath: String,
         maxLogSizeBytes: Int64 = 10 << 20, maxLogFiles: Int = 5,
         terminationMessagePath: String? = "/dev/termination-log", masksSystemPaths: Bool = true,
-        annotation: JSON = .null
+        tty: Bool = false, stdin: Bool = false, stdinOnce: Bool = false, annotation: JSON = .null
     ) {
         self.id = id
         self.name = name
@@ -134,6 +140,9 @@ public struct ContainerSpec: Sendable, Equatable {
         self.maxLogFiles = maxLogFiles
         self.terminationMessagePath = terminationMessagePath
         self.masksSystemPaths = masksSystemPaths
+        self.tty = tty
+        self.stdin = stdin
+        self.stdinOnce = stdinOnce
         self.annotation = annotation
     }
 }

@@ -15,6 +15,9 @@ struct PlanWriter {
         static let detached = Flags(rawValue: 16)
         static let lowerdirAdd = Flags(rawValue: 32)
         static let podPID = Flags(rawValue: 64)
+        static let terminal = Flags(rawValue: 128)
+        static let input = Flags(rawValue: 256)
+        static let inputOnce = Flags(rawValue: 512)
     }
     enum MountKind: UInt32 {
         case bind = 1

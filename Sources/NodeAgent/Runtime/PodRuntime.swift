@@ -131,7 +131,10 @@ public final class PodRuntime: Sendable {
             defer { sandboxes = [:] }
             return Array(sandboxes.values)
         }
-        for sandbox in all { sandbox.state.withLock { $0.supervisor }?.close() }
+        for sandbox in all {
+            sandbox.state.withLock { $0.supervisor }?.close()
+            sandbox.loseExecutions()
+        }
         context.close()
         context.publish.finish()
     }
@@ -163,7 +166,7 @@ public final class PodRuntime: Sendable {
         }
     }
 
-    private func find(_ uid: String) throws(RuntimeError) -> Sandbox {
+    func find(_ uid: String) throws(RuntimeError) -> Sandbox {
         guard let sandbox = sandboxes.withLock({ $0[uid] }) else {
             throw RuntimeError(.notFound, "there is no sandbox of pod \(uid)")
         }

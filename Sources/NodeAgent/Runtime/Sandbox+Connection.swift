@@ -12,6 +12,8 @@ extension Sandbox {
         switch event {
         case .exited(let report): noteExit(report)
         case .hungUp:
+            // Ends that it tells meanwhile are told to nobody.
+            loseExecutions()
             let isNeeded = change { state in
                 guard state.phase == .running, !state.isReconnecting else { return false }
                 state.isReconnecting = true
@@ -19,6 +21,7 @@ extension Sandbox {
             }
             if isNeeded { Task { await reconnect() } }
         case .died:
+            loseExecutions()
             // One that is being removed, or was never finished, has somebody who waits for this.
             let isNews = change { state in
                 guard state.phase == .running else { return false }
@@ -31,6 +34,9 @@ extension Sandbox {
 
     /// Notes the end of a container and tells of it, once.
     func noteExit(_ report: SupervisorProtocol.ContainerReport) {
+        if let end = state.withLock({ $0.executions.removeValue(forKey: report.id) }) {
+            return end.give(ExecExit(exitCode: Int(report.exitCode), signal: Int(report.signal)))
+        }
         guard let record = state.withLock({ $0.containers[report.id]?.record }) else { return }
         let exit = exitRecord(report, record)
         let isNews = change { state in

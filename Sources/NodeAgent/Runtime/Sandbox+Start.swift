@@ -21,7 +21,7 @@ extension Sandbox {
             case .container: break
             case .failed(let report): throw StartFailure.error(report)
             case .gone: try await settle(spec.id, after: supervisor)
-            case .done, .unknown:
+            case .done, .unknown, .terminal, .attached:
                 throw RuntimeError(.system, "supervisor of pod \(name) does not know how to start containers")
             }
             guard let info = state.withLock({ $0.containers[spec.id]?.info }) else {

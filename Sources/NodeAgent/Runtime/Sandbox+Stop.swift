@@ -25,7 +25,7 @@ extension Sandbox {
                 report.code == EINVAL ? .invalidSpec : .system,
                 "cannot send signal \(number) to container \(container.record.name) of pod \(name)",
                 cause: KernelError("signal", "", code: report.code))
-        case .gone, .container, .unknown:
+        case .gone, .container, .unknown, .terminal, .attached:
             throw RuntimeError(.system, "supervisor of pod \(name) did not answer")
         }
     }

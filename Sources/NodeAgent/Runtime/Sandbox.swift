@@ -44,6 +44,8 @@ final class Sandbox: Sendable {
         var supervisor: Supervisor?
         var containers: [String: Container] = [:]
         var timings: [StageTiming] = []
+        /// Those who wait for the end of what was executed in a container, by its id.
+        var executions: [String: ExecutionEnd] = [:]
         /// Calls that are under way; a removal waits for their end.
         var operations = 0
         /// Told of every change of a container, a phase or the operations, to look again.

@@ -7,7 +7,7 @@ enum StartFailure {
     enum Stage: UInt32 {
         case `protocol` = 1
         case plan, log, clone, cgroup, namespace, source, root, mount, device, mask, pivot, workingDirectory
-        case capabilities, user, seccomp, descriptors, lookup, exec, oomScore
+        case capabilities, user, seccomp, descriptors, lookup, exec, oomScore, terminal, streams
     }
 
     static func error(_ report: SupervisorProtocol.FailureReport) -> RuntimeError {
@@ -36,6 +36,8 @@ enum StartFailure {
         case .seccomp: return failure("load seccomp filter", words)
         case .oomScore: return failure("set oom_score_adj \(subject)", words)
         case .clone: return failure("create process", words)
+        case .terminal: return failure("open terminal (\(subject))", words)
+        case .streams: return failure("use streams", words)
         case .descriptors: return failure("prepare descriptors", words)
         case .plan: return failure("read plan", words)
         case .protocol, nil: return failure("ask supervisor", words)

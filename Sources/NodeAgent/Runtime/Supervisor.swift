@@ -6,6 +6,10 @@ import Synchronization
 final class Supervisor: Sendable {
     enum Reply: Sendable {
         case container(SupervisorProtocol.ContainerReport)
+        /// What was executed has a terminal.
+        case terminal(SupervisorProtocol.ContainerReport, PassedDescriptor)
+        /// With a container's input, if it takes any.
+        case attached(SupervisorProtocol.AttachFlags, input: PassedDescriptor?)
         case done([SupervisorProtocol.ContainerReport])
         case failed(SupervisorProtocol.FailureReport)
         /// It is older than this request.
@@ -181,27 +185,30 @@ final class Supervisor: Sendable {
 
     private func hear() {
         while state.withLock({ $0.isConnected }) {
-            let packet: [UInt8]?
+            let packet: PacketSocket.Packet?
             do throws(KernelError) {
-                packet = try socket.receive(limit: SupervisorProtocol.packetLimit)
+                packet = try socket.receiveWithDescriptor(limit: SupervisorProtocol.packetLimit)
             } catch {
-                packet = []
+                packet = PacketSocket.Packet(bytes: [], descriptor: nil)
             }
             guard let packet else { return }
-            if packet.isEmpty {
+            if packet.bytes.isEmpty {
                 if disconnect(), pidfd.isAlive() { onEvent(.hungUp) }
                 return
             }
-            for message in SupervisorProtocol.decode(packet) { take(message) }
+            for message in SupervisorProtocol.decode(packet.bytes) { take(message, packet.descriptor) }
         }
     }
 
-    private func take(_ message: SupervisorProtocol.Message) {
+    /// `descriptor`: what came with it.
+    private func take(_ message: SupervisorProtocol.Message, _ descriptor: PassedDescriptor?) {
         switch (message.type, message.body) {
         case (.exited, .container(let report)): onEvent(.exited(report))
         case (.container, .container(let report)):
             state.withLock { $0.listed[message.request, default: []].append(report) }
-        case (.started, .container(let report)): answer(message.request, .container(report))
+        case (.started, .container(let report)):
+            answer(message.request, descriptor.map { .terminal(report, $0) } ?? .container(report))
+        case (.attached, .attached(let flags)): answer(message.request, .attached(flags, input: descriptor))
         case (.failed, .failure(let report)): answer(message.request, .failed(report))
         case (.done, _):
             let listed = state.withLock { $0.listed.removeValue(forKey: message.request) } ?? []

@@ -12,6 +12,7 @@ enum SupervisorProtocol {
     enum MessageType: UInt16 {
         case hello = 1
         case list, container, start, started, failed, signal, forget, terminate, exited, done, unknown, exec
+        case attach, attached, resize
     }
 
     struct Hello: Equatable {
@@ -19,6 +20,15 @@ enum SupervisorProtocol {
         let minor: UInt16
         let pid: Int32
         let podUID: String
+    }
+
+    /// What is attached to, and what there is to attach to.
+    struct AttachFlags: OptionSet, Equatable, Sendable {
+        let rawValue: UInt32
+        static let input = AttachFlags(rawValue: 1)
+        static let output = AttachFlags(rawValue: 2)
+        static let errors = AttachFlags(rawValue: 4)
+        static let terminal = AttachFlags(rawValue: 8)
     }
 
     enum ContainerState: UInt32 {
@@ -47,6 +57,7 @@ enum SupervisorProtocol {
         case hello(Hello)
         case container(ContainerReport)
         case failure(FailureReport)
+        case attached(AttachFlags)
         case empty
     }
 
@@ -70,6 +81,21 @@ enum SupervisorProtocol {
     static func signalBody(id: String, signal: Int32) -> [UInt8] {
         var bytes = Array(id.utf8)
         append(signal, to: &bytes)
+        return bytes
+    }
+
+    static func attachBody(id: String, _ flags: AttachFlags) -> [UInt8] {
+        var bytes = Array(id.utf8)
+        append(flags.rawValue, to: &bytes)
+        append(UInt32(0), to: &bytes)
+        return bytes
+    }
+
+    static func resizeBody(id: String, rows: UInt16, columns: UInt16) -> [UInt8] {
+        var bytes = Array(id.utf8)
+        append(rows, to: &bytes)
+        append(columns, to: &bytes)
+        append(UInt32(0), to: &bytes)
         return bytes
     }
 
@@ -122,7 +148,10 @@ enum SupervisorProtocol {
                     stage: NetlinkReader.number(body, at: 0), code: NetlinkReader.number(body, at: 4),
                     subject: NetlinkReader.text(body.dropFirst(16))))
         case .done, .unknown: return .empty
-        case .list, .start, .signal, .forget, .terminate, .exec: return nil
+        case .attached:
+            guard body.count >= 4 else { return nil }
+            return .attached(AttachFlags(rawValue: NetlinkReader.number(body, at: 0)))
+        case .list, .start, .signal, .forget, .terminate, .exec, .attach, .resize: return nil
         }
     }
 

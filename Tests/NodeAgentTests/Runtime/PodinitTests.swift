@@ -107,6 +107,34 @@ final class PodinitTests {
         }
     }
 
+    @Test func streamsOfContainersThatAreNotThere() async throws {
+        let attach = SupervisorProtocol.attachBody(id: RuntimeSamples.id, [.input, .output])
+        let resize = SupervisorProtocol.resizeBody(id: RuntimeSamples.id, rows: 1, columns: 1)
+        for (type, body) in [(SupervisorProtocol.MessageType.attach, attach), (.resize, resize)] {
+            guard case .failed(let report) = await supervisor.ask(type, body: body) else {
+                Issue.record("\(type) of nobody")
+                continue
+            }
+            #expect(report.code == ENOENT)
+        }
+        guard case .failed(let report) = await supervisor.ask(.attach, body: [1]) else {
+            Issue.record("a short request")
+            return
+        }
+        #expect(report.code == EINVAL)
+    }
+
+    @Test func anExecutionInAContainerThatIsNotThere() async throws {
+        let plan = ExecPlan(
+            id: ExecPlan.newID(), containerID: RuntimeSamples.id, spec: ExecSpec(args: ["true"], tty: true))
+        let file = try SealedFile.make(name: "plan", plan.bytes)
+        guard case .failed(let report) = await supervisor.ask(.exec, descriptors: [file.raw]) else {
+            Issue.record("executed in nobody")
+            return
+        }
+        #expect(report.code == ESRCH)
+    }
+
     @Test func aStartWithoutAPlan() async throws {
         guard case .failed(let report) = await supervisor.ask(.start) else {
             Issue.record("started nothing")
@@ -158,7 +186,7 @@ final class PodinitTests {
                 // Half of them begin as messages do, of any type but the one that ends it.
                 if round % 2 == 0, packet.count >= 12 {
                     packet.replaceSubrange(0..<4, with: withUnsafeBytes(of: UInt32(packet.count)) { Array($0) })
-                    packet[4] = [1, 2, 3, 4, 7, 8, 13, 99].randomElement(using: &random) ?? 2
+                    packet[4] = [1, 2, 3, 4, 7, 8, 13, 14, 16, 99].randomElement(using: &random) ?? 2
                     packet[5] = 0
                 }
                 if packet.count >= 6, packet[4] == 9, packet[5] == 0 { packet[4] = 2 }

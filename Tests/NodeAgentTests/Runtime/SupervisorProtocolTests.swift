@@ -49,6 +49,21 @@ struct SupervisorProtocolTests {
         #expect(SupervisorProtocol.encode(.signal, request: 1, body: signal).prefix(4) == [80, 0, 0, 0])
     }
 
+    @Test func requestsForStreams() {
+        let attach = SupervisorProtocol.attachBody(id: RuntimeSamples.id, [.input, .errors])
+        #expect(attach.count == 72 && Array(attach.suffix(8)) == [5, 0, 0, 0, 0, 0, 0, 0])
+        let resize = SupervisorProtocol.resizeBody(id: RuntimeSamples.id, rows: 258, columns: 3)
+        #expect(resize.count == 72 && Array(resize.suffix(8)) == [2, 1, 3, 0, 0, 0, 0, 0])
+        #expect(SupervisorProtocol.MessageType.exec.rawValue == 13)
+        #expect(SupervisorProtocol.MessageType.resize.rawValue == 16)
+    }
+
+    @Test func whatThereIsToAttachTo() {
+        let messages = SupervisorProtocol.decode(Self.message(15, request: 2, [9, 0, 0, 0]))
+        #expect(messages == [.init(type: .attached, request: 2, body: .attached([.input, .terminal]))])
+        #expect(SupervisorProtocol.decode(Self.message(15, request: 2, [9])).isEmpty)
+    }
+
     @Test func itSaysWhoItIs() {
         let messages = SupervisorProtocol.decode(Self.hello(uid: "b2c1", pid: 42))
         #expect(

@@ -17,6 +17,8 @@ final class FakeRuntime: ContainerRuntime {
         var waitingStops: [(id: String, continuation: CheckedContinuation<Void, Never>)] = []
         var recovered: [RecoveredSandbox] = []
         var range: CIDR?
+        /// What comes of what is executed, by its arguments.
+        var outcome: (@Sendable ([String]) -> RunOutcome)?
     }
 
     let events: AsyncStream<RuntimeEvent>
@@ -120,5 +122,21 @@ final class FakeRuntime: ContainerRuntime {
 
     func usage(podUID: String) async throws(RuntimeError) -> PodUsage { throw RuntimeError(.notFound, "no usage") }
     func timings(podUID: String) -> PodTimings? { nil }
+    func exec(podUID: String, containerID: String, _ spec: ExecSpec) async throws(RuntimeError) -> ExecSession {
+        throw RuntimeError(.notFound, "nothing can be executed")
+    }
+    func attach(podUID: String, containerID: String, _ spec: AttachSpec) async throws(RuntimeError) -> AttachSession {
+        throw RuntimeError(.notFound, "nothing to attach to")
+    }
+    func run(podUID: String, containerID: String, args: [String], timeout: Duration, outputLimit: Int)
+        async throws(RuntimeError) -> RunOutcome
+    {
+        let (isRunning, outcome) = state.withLock { state in
+            state.calls.append("run \(args.joined(separator: " "))")
+            return (state.running[containerID] != nil, state.outcome)
+        }
+        guard isRunning, let outcome else { throw RuntimeError(.notFound, "nothing can be executed") }
+        return outcome(args)
+    }
     func shutdown() async { publish.finish() }
 }

@@ -1,46 +1,18 @@
-// What the child does between its birth and the container's program. It reports {stage, errno} and what it was about over
-// a pipe that closes when the program is executed.
+// The container's root: its overlay and its mounts, on a tree that nothing of the host shows.
 #define _GNU_SOURCE
 #include "linux.h"
 #include "podinit.h"
 #include <errno.h>
 #include <fcntl.h>
-#include <grp.h>
 #include <sched.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
-
-int openat2_(int directory, const char *path, uint64_t flags, uint64_t mode, uint64_t resolve) {
-    struct open_how_ how = {.flags = flags | O_CLOEXEC, .mode = mode, .resolve = resolve};
-    long fd;
-    int attempts = 0;
-    do fd = syscall(SYS_openat2, directory, path, &how, sizeof how);
-    while (fd < 0 && (errno == EINTR || (errno == EAGAIN && attempts++ < 100)));
-    return (int)fd;
-}
-
-static int report_fd;
-
-static _Noreturn void fail(enum stage stage, const char *subject) {
-    struct failure_report report = {.stage = stage, .error = errno};
-    snprintf(report.subject, sizeof report.subject, "%s", subject ? subject : "");
-    (void)!write(report_fd, &report, sizeof report);
-    _exit(127);
-}
-
-static void write_file(enum stage stage, const char *path, const char *text) {
-    int fd = open(path, O_WRONLY | O_CLOEXEC);
-    if (fd < 0 || write(fd, text, strlen(text)) < 0) fail(stage, path);
-    close(fd);
-}
 
 // --- places inside the root
 
@@ -139,14 +111,24 @@ static const struct {
 } links[] = {{"fd", "/proc/self/fd"}, {"stdin", "/proc/self/fd/0"}, {"stdout", "/proc/self/fd/1"},
              {"stderr", "/proc/self/fd/2"}, {"ptmx", "pts/ptmx"}};
 
+// The terminal of the container's streams is also its console.
+static void add_console(int dev, int pts) {
+    child_open_terminal(pts);
+    int console = openat(dev, "console", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+    int tree = open_tree_(child_terminal, "", AT_EMPTY_PATH | OPEN_TREE_CLONE_);
+    if (console < 0 || tree < 0 || move_mount_(tree, console, "") < 0) child_fail(STAGE_TERMINAL, "console");
+    close(console);
+    close(tree);
+}
+
 static void fill_dev(const struct plan *plan, int dev) {
     for (size_t i = 0; i < sizeof devices / sizeof *devices; i++)
         if (mknodat(dev, devices[i].name, S_IFCHR | 0666, makedev(devices[i].major, devices[i].minor)) < 0)
-            fail(STAGE_DEVICE, devices[i].name);
+            child_fail(STAGE_DEVICE, devices[i].name);
     for (size_t i = 0; i < sizeof links / sizeof *links; i++)
-        if (symlinkat(links[i].target, dev, links[i].name) < 0) fail(STAGE_DEVICE, links[i].name);
+        if (symlinkat(links[i].target, dev, links[i].name) < 0) child_fail(STAGE_DEVICE, links[i].name);
     if (mkdirat(dev, "pts", 0755) < 0 || mkdirat(dev, "shm", 01777) < 0 || mkdirat(dev, "mqueue", 01777) < 0)
-        fail(STAGE_DEVICE, "dev");
+        child_fail(STAGE_DEVICE, "dev");
     for (struct plan_record *record = plan_next(plan, NULL); record; record = plan_next(plan, record)) {
         if (record->type != PLAN_DEVICE) continue;
         uint32_t numbers[3];
@@ -159,18 +141,19 @@ static void fill_dev(const struct plan *plan, int dev) {
             *slash = '/';
         }
         if (mknodat(dev, name, numbers[0], makedev(numbers[1], numbers[2])) < 0 && errno != EEXIST)
-            fail(STAGE_DEVICE, record->payload + 16);
+            child_fail(STAGE_DEVICE, record->payload + 16);
     }
     int fs = fsopen_("devpts");
-    if (fs < 0) fail(STAGE_DEVICE, "pts");
+    if (fs < 0) child_fail(STAGE_DEVICE, "pts");
     fsconfig_set(fs, "newinstance", NULL);
     if (fsconfig_set(fs, "ptmxmode", "0666") < 0 || fsconfig_set(fs, "mode", "0620") < 0
         || fsconfig_set(fs, "gid", "5") < 0)
-        fail(STAGE_DEVICE, "pts");
+        child_fail(STAGE_DEVICE, "pts");
     int pts = configured(fs, MOUNT_ATTR_NOSUID_ | MOUNT_ATTR_NOEXEC_);
-    if (pts < 0) fail(STAGE_DEVICE, "pts");
+    if (pts < 0) child_fail(STAGE_DEVICE, "pts");
     int target = openat(dev, "pts", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    if (target < 0 || move_mount_(pts, target, "") < 0) fail(STAGE_DEVICE, "pts");
+    if (target < 0 || move_mount_(pts, target, "") < 0) child_fail(STAGE_DEVICE, "pts");
+    if (plan->flags & PLAN_FLAG_TERMINAL) add_console(dev, pts);
     close(pts);
     close(target);
 }
@@ -178,23 +161,23 @@ static void fill_dev(const struct plan *plan, int dev) {
 static int make_root(const struct plan *plan) {
     if (plan->flags & PLAN_FLAG_LOWERDIR_ADD) {
         int fs = fsopen_("overlay");
-        if (fs < 0) fail(STAGE_ROOT, "overlay");
+        if (fs < 0) child_fail(STAGE_ROOT, "overlay");
         // lowerdir+ adds below what is there, so the highest comes first.
         size_t count = 0;
         for (struct plan_record *r = plan_next(plan, NULL); r; r = plan_next(plan, r)) count += r->type == PLAN_LAYER;
         const char **layers = calloc(count + 1, sizeof *layers);
-        if (!layers) fail(STAGE_ROOT, "overlay");
+        if (!layers) child_fail(STAGE_ROOT, "overlay");
         count = 0;
         for (struct plan_record *r = plan_next(plan, NULL); r; r = plan_next(plan, r))
             if (r->type == PLAN_LAYER) layers[count++] = r->payload;
         while (count > 0)
-            if (fsconfig_set(fs, "lowerdir+", layers[--count]) < 0) fail(STAGE_ROOT, layers[count]);
+            if (fsconfig_set(fs, "lowerdir+", layers[--count]) < 0) child_fail(STAGE_ROOT, layers[count]);
         free(layers);
-        if (fsconfig_set(fs, "upperdir", plan->upper) < 0) fail(STAGE_ROOT, plan->upper);
-        if (fsconfig_set(fs, "workdir", plan->work) < 0) fail(STAGE_ROOT, plan->work);
-        if (fsconfig_set(fs, "volatile", NULL) < 0) fail(STAGE_ROOT, "volatile");
+        if (fsconfig_set(fs, "upperdir", plan->upper) < 0) child_fail(STAGE_ROOT, plan->upper);
+        if (fsconfig_set(fs, "workdir", plan->work) < 0) child_fail(STAGE_ROOT, plan->work);
+        if (fsconfig_set(fs, "volatile", NULL) < 0) child_fail(STAGE_ROOT, "volatile");
         int tree = configured(fs, 0);
-        if (tree < 0) fail(STAGE_ROOT, "overlay");
+        if (tree < 0) child_fail(STAGE_ROOT, "overlay");
         return tree;
     }
     // Older: one text of all layers, at most a page of it.
@@ -210,18 +193,18 @@ static int make_root(const struct plan *plan) {
         int length = snprintf(options + used, sizeof options - used, "%s%s", used ? ":" : "lowerdir=", next);
         if (length < 0 || (used += (size_t)length) >= sizeof options) {
             errno = E2BIG;
-            fail(STAGE_ROOT, "overlay");
+            child_fail(STAGE_ROOT, "overlay");
         }
     } while (last);
     int length = snprintf(
         options + used, sizeof options - used, ",upperdir=%s,workdir=%s,volatile", plan->upper, plan->work);
     if (length < 0 || used + (size_t)length >= sizeof options) {
         errno = E2BIG;
-        fail(STAGE_ROOT, "overlay");
+        child_fail(STAGE_ROOT, "overlay");
     }
-    if (mount("overlay", plan->root, "overlay", 0, options) < 0) fail(STAGE_ROOT, "overlay");
+    if (mount("overlay", plan->root, "overlay", 0, options) < 0) child_fail(STAGE_ROOT, "overlay");
     int tree = open(plan->root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-    if (tree < 0) fail(STAGE_ROOT, plan->root);
+    if (tree < 0) child_fail(STAGE_ROOT, plan->root);
     return tree;
 }
 
@@ -265,7 +248,7 @@ static struct prepared *prepare_mounts(const struct plan *plan, const struct chi
     size_t count = 0, pod_trees = 0;
     for (struct plan_record *r = plan_next(plan, NULL); r; r = plan_next(plan, r)) count += r->type == PLAN_MOUNT;
     struct prepared *all = calloc(count + 1, sizeof *all), *next = all;
-    if (!all) fail(STAGE_MOUNT, "");
+    if (!all) child_fail(STAGE_MOUNT, "");
     for (struct plan_record *r = plan_next(plan, NULL); r; r = plan_next(plan, r)) {
         if (r->type != PLAN_MOUNT) continue;
         struct plan_mount mount;
@@ -276,7 +259,7 @@ static struct prepared *prepare_mounts(const struct plan *plan, const struct chi
         if (mount.kind == MOUNT_POD_TMPFS) next->tree = context->pod_trees[pod_trees++];
         if (mount.kind == MOUNT_BIND) {
             next->tree = clone_source(&mount, source);
-            if (next->tree < 0 && !((mount.flags & MOUNT_OPTIONAL) && errno == ENOENT)) fail(STAGE_SOURCE, source);
+            if (next->tree < 0 && !((mount.flags & MOUNT_OPTIONAL) && errno == ENOENT)) child_fail(STAGE_SOURCE, source);
             struct stat info;
             if (next->tree >= 0 && fstat(next->tree, &info) == 0) next->is_folder = S_ISDIR(info.st_mode);
         }
@@ -286,7 +269,7 @@ static struct prepared *prepare_mounts(const struct plan *plan, const struct chi
                 .propagation = mount.flags & MOUNT_SHARED ? MS_SHARED
                     : mount.flags & MOUNT_SLAVE           ? MS_SLAVE
                                                           : MS_PRIVATE};
-            if (mount_setattr_(next->tree, 1, &change) < 0) fail(STAGE_SOURCE, source);
+            if (mount_setattr_(next->tree, 1, &change) < 0) child_fail(STAGE_SOURCE, source);
         }
         next++;
     }
@@ -300,7 +283,7 @@ static size_t frozen_count;
 static void freeze(void) {
     for (size_t i = 0; i < frozen_count; i++) {
         struct mount_attributes change = {.set = MOUNT_ATTR_RDONLY_};
-        if (mount_setattr_(frozen[i], 0, &change) < 0) fail(STAGE_MOUNT, "read-only");
+        if (mount_setattr_(frozen[i], 0, &change) < 0) child_fail(STAGE_MOUNT, "read-only");
         close(frozen[i]);
     }
 }
@@ -325,17 +308,17 @@ static void make_mounts(const struct plan *plan, const struct prepared *prepared
         case MOUNT_MQUEUE: tree = make_plain("mqueue", attributes); break;
         case MOUNT_CGROUP2: tree = make_plain("cgroup2", attributes); break;
         case MOUNT_DEV: tree = make_tmpfs(64 << 10, 0755, attributes); break;
-        default: errno = EPROTO; fail(STAGE_MOUNT, target);
+        default: errno = EPROTO; child_fail(STAGE_MOUNT, target);
         }
-        if (tree < 0) fail(STAGE_MOUNT, target);
+        if (tree < 0) child_fail(STAGE_MOUNT, target);
         int place = open_target(root, target, is_folder, mount.flags & MOUNT_SYSTEM);
-        if (place < 0) fail(STAGE_MOUNT, target);
+        if (place < 0) child_fail(STAGE_MOUNT, target);
         // Over /proc a container could be shown anything in the place of what masks and labels are written to.
         if (!(mount.flags & MOUNT_SYSTEM) && file_system_type(place) == PROC_MAGIC) {
             errno = EPERM;
-            fail(STAGE_MOUNT, target);
+            child_fail(STAGE_MOUNT, target);
         }
-        if (move_mount_(tree, place, "") < 0) fail(STAGE_MOUNT, target);
+        if (move_mount_(tree, place, "") < 0) child_fail(STAGE_MOUNT, target);
         if (mount.kind == MOUNT_DEV) fill_dev(plan, tree);
         close(place);
         if (!(mount.flags & MOUNT_FREEZE)) {
@@ -344,7 +327,7 @@ static void make_mounts(const struct plan *plan, const struct prepared *prepared
             frozen[frozen_count++] = tree;
         } else {
             errno = E2BIG;
-            fail(STAGE_MOUNT, target);
+            child_fail(STAGE_MOUNT, target);
         }
     }
 }
@@ -357,20 +340,20 @@ static void mask_paths(const struct plan *plan, int root) {
         int place = openat2_(root, r->payload, O_PATH, 0, RESOLVE_IN_ROOT_ | RESOLVE_NO_SYMLINKS_);
         if (place < 0) {
             if (errno == ENOENT || errno == ENOTDIR) continue;
-            fail(STAGE_MASK, r->payload);
+            child_fail(STAGE_MASK, r->payload);
         }
         long type = file_system_type(place);
         struct stat info;
-        if (fstat(place, &info) < 0) fail(STAGE_MASK, r->payload);
+        if (fstat(place, &info) < 0) child_fail(STAGE_MASK, r->payload);
         if (type != PROC_MAGIC && type != SYSFS_MAGIC) {
             errno = EPERM;
-            fail(STAGE_MASK, r->payload);
+            child_fail(STAGE_MASK, r->payload);
         }
         int tree;
         if (r->type == PLAN_READ_ONLY) {
             tree = open_tree_(place, "", AT_EMPTY_PATH | OPEN_TREE_CLONE_ | AT_RECURSIVE_);
             struct mount_attributes change = {.set = MOUNT_ATTR_RDONLY_};
-            if (tree < 0 || mount_setattr_(tree, 1, &change) < 0) fail(STAGE_MASK, r->payload);
+            if (tree < 0 || mount_setattr_(tree, 1, &change) < 0) child_fail(STAGE_MASK, r->payload);
         } else if (S_ISDIR(info.st_mode)) {
             if (empty < 0) {
                 empty = make_tmpfs(4096, 0555, MOUNT_ATTR_RDONLY_ | MOUNT_ATTR_NOSUID_ | MOUNT_ATTR_NODEV_);
@@ -378,227 +361,46 @@ static void mask_paths(const struct plan *plan, int root) {
             } else {
                 tree = open_tree_(empty, "", AT_EMPTY_PATH | OPEN_TREE_CLONE_);
             }
-            if (tree < 0) fail(STAGE_MASK, r->payload);
+            if (tree < 0) child_fail(STAGE_MASK, r->payload);
         } else {
             if (null < 0) {
                 struct stat device;
                 null = openat2_(root, "/dev/null", O_PATH, 0, RESOLVE_IN_ROOT_ | RESOLVE_NO_SYMLINKS_);
                 if (null < 0 || fstat(null, &device) < 0 || !S_ISCHR(device.st_mode) || device.st_rdev != makedev(1, 3))
-                    fail(STAGE_MASK, "/dev/null");
+                    child_fail(STAGE_MASK, "/dev/null");
             }
             tree = open_tree_(null, "", AT_EMPTY_PATH | OPEN_TREE_CLONE_);
-            if (tree < 0) fail(STAGE_MASK, r->payload);
+            if (tree < 0) child_fail(STAGE_MASK, r->payload);
         }
-        if (move_mount_(tree, place, "") < 0) fail(STAGE_MASK, r->payload);
+        if (move_mount_(tree, place, "") < 0) child_fail(STAGE_MASK, r->payload);
         close(place);
         if (tree != empty) close(tree);
     }
 }
 
-static void build_root(const struct plan *plan, const struct child_context *context) {
+void build_root(const struct plan *plan, const struct child_context *context) {
     struct prepared *prepared = prepare_mounts(plan, context);
     // From here on nothing that is mounted shows on the host; what the host mounts is still passed on to the binds that
     // asked for it, which are not below this tree.
-    if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0) fail(STAGE_NAMESPACE, "/");
+    if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL) < 0) child_fail(STAGE_NAMESPACE, "/");
     int root = make_root(plan);
     const int is_detached = (plan->flags & PLAN_FLAG_DETACHED) && (plan->flags & PLAN_FLAG_LOWERDIR_ADD);
     if (!is_detached && (plan->flags & PLAN_FLAG_LOWERDIR_ADD) && move_mount_(root, AT_FDCWD, plan->root) < 0)
-        fail(STAGE_ROOT, plan->root);
+        child_fail(STAGE_ROOT, plan->root);
     make_mounts(plan, prepared, root);
     mask_paths(plan, root);
     if (plan->directory && *plan->directory) {
         int directory = open_target(root, plan->directory, 1, 0);
-        if (directory < 0) fail(STAGE_WORKING_DIRECTORY, plan->directory);
+        if (directory < 0) child_fail(STAGE_WORKING_DIRECTORY, plan->directory);
         close(directory);
     }
     if (plan->flags & PLAN_FLAG_READ_ONLY_ROOT) {
         struct mount_attributes change = {.set = MOUNT_ATTR_RDONLY_};
-        if (mount_setattr_(root, 0, &change) < 0) fail(STAGE_ROOT, "read-only");
+        if (mount_setattr_(root, 0, &change) < 0) child_fail(STAGE_ROOT, "read-only");
     }
-    if (is_detached && move_mount_(root, AT_FDCWD, plan->root) < 0) fail(STAGE_ROOT, plan->root);
+    if (is_detached && move_mount_(root, AT_FDCWD, plan->root) < 0) child_fail(STAGE_ROOT, plan->root);
     freeze();
-    if (fchdir(root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0) fail(STAGE_PIVOT, "/");
-    if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0) fail(STAGE_PIVOT, "/");
+    if (fchdir(root) < 0 || syscall(SYS_pivot_root, ".", ".") < 0) child_fail(STAGE_PIVOT, "/");
+    if (umount2(".", MNT_DETACH) < 0 || chdir("/") < 0) child_fail(STAGE_PIVOT, "/");
     close(root);
-}
-
-// --- rights
-
-static void load_seccomp(const struct plan *plan) {
-    if (!plan->seccomp) return;
-    struct filter_program program = {(unsigned short)plan->seccomp_count, plan->seccomp};
-    // SECCOMP_FILTER_FLAG_SPEC_ALLOW is not asked for: the default mitigation of the kernel holds.
-    if (syscall(SYS_seccomp, 1 /* SET_MODE_FILTER */, 0, &program) < 0) fail(STAGE_SECCOMP, "");
-}
-
-static void drop_rights(const struct plan *plan) {
-    const uint64_t capabilities = plan->capabilities;
-    const int no_new_privileges = (plan->flags & PLAN_FLAG_NO_NEW_PRIVILEGES) != 0;
-    // Without no_new_privs only CAP_SYS_ADMIN may load a filter: before it goes.
-    if (!no_new_privileges) load_seccomp(plan);
-    for (int capability = 0; capability < 64; capability++) {
-        if (capabilities >> capability & 1) continue;
-        if (prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) < 0) {
-            if (errno == EINVAL) break; // beyond the kernel's last one
-            fail(STAGE_CAPABILITIES, "bounding set");
-        }
-    }
-    if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0) fail(STAGE_CAPABILITIES, "ambient set");
-    uint32_t uid = plan->user_count > 0 ? plan->user[0] : 0, gid = plan->user_count > 1 ? plan->user[1] : 0;
-    // Straight to the kernel: libc's versions signal all threads, and there is one. Groups first: after the uid goes, so
-    // does the right to change them.
-    size_t groups = plan->user_count > 2 ? plan->user_count - 2 : 0;
-    if (syscall(SYS_setgroups, groups, groups ? plan->user + 2 : NULL) < 0) fail(STAGE_USER, "supplementary groups");
-    if (syscall(SYS_setresgid, gid, gid, gid) < 0) fail(STAGE_USER, "group");
-    if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) < 0) fail(STAGE_USER, "user");
-    if (syscall(SYS_setresuid, uid, uid, uid) < 0) fail(STAGE_USER, "user");
-    prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0);
-    struct {
-        uint32_t version;
-        int pid;
-    } header = {0x20080522, 0};
-    const uint32_t low = (uint32_t)capabilities, high = (uint32_t)(capabilities >> 32);
-    const uint32_t sets[6] = {low, low, 0, high, high, 0}; // effective, permitted, inheritable
-    if (syscall(SYS_capset, &header, sets) < 0) fail(STAGE_CAPABILITIES, "effective set");
-}
-
-// --- the program
-
-// Closes all that the supervisor has open, except what this child needs: it is the pod's network, other containers' logs,
-// folders of the node. Close-on-exec alone would keep it in reach until then (CVE-2024-21626).
-static void close_others(const struct child_context *context) {
-    int kept[8 + 16];
-    size_t count = 0;
-    const int own[] = {report_fd, context->in, context->out, context->err, context->join_pidfd};
-    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
-        if (own[i] > 2) kept[count++] = own[i];
-    for (size_t i = 0; i < context->pod_trees_count && count < sizeof kept / sizeof *kept; i++)
-        kept[count++] = context->pod_trees[i];
-    // Sorted, each is the end of a gap.
-    for (size_t i = 1; i < count; i++)
-        for (size_t j = i; j > 0 && kept[j] < kept[j - 1]; j--) {
-            int other = kept[j];
-            kept[j] = kept[j - 1];
-            kept[j - 1] = other;
-        }
-    unsigned first = 3;
-    for (size_t i = 0; i < count; i++) {
-        if ((unsigned)kept[i] > first) syscall(SYS_close_range, first, (unsigned)kept[i] - 1, 0);
-        first = (unsigned)kept[i] + 1;
-    }
-    if (syscall(SYS_close_range, first, ~0u, 0) < 0) fail(STAGE_DESCRIPTORS, "");
-}
-
-// The container's user may open what its /dev/stdout leads to.
-static void give_away(int fd, uint32_t uid) {
-    struct stat info;
-    if (uid != 0 && fstat(fd, &info) == 0 && (S_ISFIFO(info.st_mode) || S_ISSOCK(info.st_mode)))
-        (void)!fchown(fd, uid, (gid_t)-1);
-}
-
-// Leaves four descriptors open: input, output, and the report's, which a successful execve closes.
-static void set_up_descriptors(const struct plan *plan, const struct child_context *context) {
-    int in = context->in;
-    if (in < 0) in = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    if (in < 0) fail(STAGE_DESCRIPTORS, "/dev/null");
-    // All three lie above 2: main.c sees to that.
-    if (dup2(in, 0) < 0 || dup2(context->out, 1) < 0 || dup2(context->err, 2) < 0) fail(STAGE_DESCRIPTORS, "output");
-    if (report_fd != 3) {
-        if (dup3(report_fd, 3, O_CLOEXEC) < 0) fail(STAGE_DESCRIPTORS, "report");
-        report_fd = 3;
-    }
-    if (syscall(SYS_close_range, 4, ~0u, 0) < 0) fail(STAGE_DESCRIPTORS, "");
-    for (int fd = 0; fd < 3; fd++) give_away(fd, plan->user_count > 0 ? plan->user[0] : 0);
-}
-
-// As the container's user: a folder that it may not enter is no place to start in.
-static void enter_directory(const char *path) {
-    if (!path || !*path) return;
-    if (chdir(path) < 0) fail(STAGE_WORKING_DIRECTORY, path);
-    // No descriptor of a folder is open here through which a link could lead out; that it has not is checked all the same.
-    char name[4096];
-    long length = syscall(SYS_getcwd, name, sizeof name);
-    if (length > 0 && name[0] != '/') {
-        errno = EPERM;
-        fail(STAGE_WORKING_DIRECTORY, path);
-    }
-}
-
-static _Noreturn void execute(const struct plan *plan) {
-    const char *program = plan->arguments[0];
-    if (strchr(program, '/')) {
-        execve(program, plan->arguments, plan->environment);
-        fail(STAGE_EXEC, program);
-    }
-    const char *path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-    for (char **variable = plan->environment; *variable; variable++)
-        if (strncmp(*variable, "PATH=", 5) == 0) path = *variable + 5;
-    int refused = 0;
-    while (*program) {
-        const char *end = strchrnul(path, ':');
-        char full[4352];
-        int length = snprintf(full, sizeof full, "%.*s%s%s", (int)(end - path), path, end == path ? "./" : "/", program);
-        if (length > 0 && (size_t)length < sizeof full) {
-            struct stat info;
-            if (stat(full, &info) == 0 && !S_ISDIR(info.st_mode)) {
-                execve(full, plan->arguments, plan->environment);
-                if (errno != EACCES && errno != ENOENT) fail(STAGE_EXEC, full);
-                refused = errno;
-                if (errno == ENOENT) fail(STAGE_EXEC, full); // its interpreter
-            }
-        }
-        if (!*end) break;
-        path = end + 1;
-    }
-    errno = refused ? refused : ENOENT;
-    fail(refused ? STAGE_EXEC : STAGE_LOOKUP, plan->arguments[0]);
-}
-
-_Noreturn void child_run(const struct plan *plan, const struct child_context *context) {
-    report_fd = context->report_fd;
-    // Ignored signals would stay ignored in the container's program.
-    for (int signal = 1; signal < 65; signal++) {
-        struct sigaction action = {.sa_handler = SIG_DFL};
-        if (signal != SIGKILL && signal != SIGSTOP) sigaction(signal, &action, NULL);
-    }
-    sigset_t none;
-    sigemptyset(&none);
-    sigprocmask(SIG_SETMASK, &none, NULL);
-    setsid();
-    umask(0);
-    close_others(context);
-    // Keys of the node's administrator would otherwise be the container's too. ENOSYS: a kernel without keys.
-    if (syscall(SYS_keyctl, 1 /* JOIN_SESSION_KEYRING */, NULL) < 0 && errno != ENOSYS)
-        fail(STAGE_NAMESPACE, "session keyring");
-    for (struct plan_record *r = plan_next(plan, NULL); r; r = plan_next(plan, r))
-        // "0" is the writer itself. Written from outside, the same move waits for a grace period (7 ms).
-        if (r->type == PLAN_CGROUP_TASKS) write_file(STAGE_CGROUP, r->payload, "0");
-    if (plan->oom_score) {
-        int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
-        // Lowering needs CAP_SYS_RESOURCE, which not every node has: the daemon knows, and says so once.
-        if (fd < 0 || (write(fd, plan->oom_score, strlen(plan->oom_score)) < 0 && errno != EACCES && errno != EPERM))
-            fail(STAGE_OOM_SCORE, plan->oom_score);
-        close(fd);
-    }
-    if (context->join_pidfd >= 0) {
-        if (syscall(SYS_setns, context->join_pidfd, CLONE_NEWNS | CLONE_NEWCGROUP) < 0)
-            fail(STAGE_NAMESPACE, "container");
-        if (chdir("/") < 0) fail(STAGE_NAMESPACE, "/");
-    } else {
-        // After the cgroups are joined: what is its root here is "/" there.
-        if ((plan->flags & PLAN_FLAG_NEW_CGROUP) && syscall(SYS_unshare, CLONE_NEWCGROUP) < 0)
-            fail(STAGE_NAMESPACE, "cgroup");
-        build_root(plan, context);
-    }
-    umask(022);
-    set_up_descriptors(plan, context);
-    drop_rights(plan);
-    // Without its supervisor nobody would hear of its end. After the change of user, which clears this.
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    enter_directory(plan->directory);
-    if (plan->flags & PLAN_FLAG_NO_NEW_PRIVILEGES) {
-        if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0) fail(STAGE_CAPABILITIES, "no_new_privs");
-        load_seccomp(plan);
-    }
-    execute(plan);
 }
