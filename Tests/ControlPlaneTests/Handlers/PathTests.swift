@@ -30,7 +30,7 @@ import Testing
     }
 
     @Test(arguments: [
-        "/nothing", "/api/v2", "/api/v1/nothings", "/apis/none.example", "/apis/apps/v1/deployments", "/healthz/none",
+        "/nothing", "/api/v2", "/api/v1/nothings", "/apis/none.example", "/apis/apps/v2/deployments", "/healthz/none",
         "/api/v1/pods/p", "/api/v1/namespaces/default/nodes", "/api/v1/namespaces/default/pods/p/nothing",
         "/openapi/v2",
         "/openapi/v3/api/v9", "/versionx", "//",
