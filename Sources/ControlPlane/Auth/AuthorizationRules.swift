@@ -97,6 +97,7 @@ enum AuthorizationRules {
                 Rule(
                     verbs: ["create"], groups: ["discovery.k8s.io", leases, "events.k8s.io"],
                     resources: ["endpointslices", "leases", "events"]),
+                Rule(verbs: ["create"], groups: ["apps"], resources: ["replicasets", "controllerrevisions"]),
             ]
         ),
         (

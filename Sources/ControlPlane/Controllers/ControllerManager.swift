@@ -32,7 +32,14 @@ public final class ControllerManager: Sendable {
         let recorder = { (component: String) in EventRecorder(client: client, component: component) }
         controllers = [
             ReplicationManager(
-                client: client, informers: informers, recorder: recorder("replication-controller"), log: log),
+                .replicationController, client: client, informers: informers,
+                recorder: recorder("replication-controller")),
+            ReplicationManager(
+                .replicaSet, client: client, informers: informers, recorder: recorder("replicaset-controller")),
+            DeploymentController(client: client, informers: informers, recorder: recorder("deployment-controller")),
+            DaemonSetController(client: client, informers: informers, recorder: recorder("daemonset-controller")),
+            JobController(client: client, informers: informers, recorder: recorder("job-controller")),
+            JobTTL(client: client, informers: informers),
             EndpointSliceController(client: client, informers: informers, log: log),
             EndpointsController(client: client, informers: informers, log: log),
             EndpointSliceMirroring(client: client, informers: informers, log: log),

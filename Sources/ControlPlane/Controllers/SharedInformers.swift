@@ -9,6 +9,11 @@ final class SharedInformers: Sendable {
     let endpoints: Informer
     let slices: Informer
     let replicationControllers: Informer
+    let replicaSets: Informer
+    let deployments: Informer
+    let daemonSets: Informer
+    let controllerRevisions: Informer
+    let jobs: Informer
     let namespaces: Informer
     let serviceAccounts: Informer
     let leases: Informer
@@ -16,6 +21,13 @@ final class SharedInformers: Sendable {
     let podsByNode: ObjectIndex
     let servicesByNamespace: ObjectIndex
     let replicationControllersByNamespace: ObjectIndex
+    let replicaSetsByNamespace: ObjectIndex
+    let deploymentsByNamespace: ObjectIndex
+    let daemonSetsByNamespace: ObjectIndex
+    let jobsByNamespace: ObjectIndex
+    let podsByController: OwnedIndex
+    let replicaSetsByController: OwnedIndex
+    let revisionsByController: OwnedIndex
     /// By `namespace/service`.
     let slicesByService: ObjectIndex
 
@@ -26,6 +38,11 @@ final class SharedInformers: Sendable {
         endpoints = Informer(client, .endpoints, log: log)
         slices = Informer(client, .endpointSlices, log: log)
         replicationControllers = Informer(client, .replicationControllers, log: log)
+        replicaSets = Informer(client, .replicaSets, log: log)
+        deployments = Informer(client, .deployments, log: log)
+        daemonSets = Informer(client, .daemonSets, log: log)
+        controllerRevisions = Informer(client, .controllerRevisions, log: log)
+        jobs = Informer(client, .jobs, log: log)
         namespaces = Informer(client, .namespaces, log: log)
         serviceAccounts = Informer(client, .serviceAccounts, log: log)
         leases = Informer(client, .leases, namespace: "kube-node-lease", log: log)
@@ -33,13 +50,23 @@ final class SharedInformers: Sendable {
         podsByNode = ObjectIndex(pods) { Pod($0).nodeName }
         servicesByNamespace = ObjectIndex(services, \.namespace)
         replicationControllersByNamespace = ObjectIndex(replicationControllers, \.namespace)
+        replicaSetsByNamespace = ObjectIndex(replicaSets, \.namespace)
+        deploymentsByNamespace = ObjectIndex(deployments, \.namespace)
+        daemonSetsByNamespace = ObjectIndex(daemonSets, \.namespace)
+        jobsByNamespace = ObjectIndex(jobs, \.namespace)
+        podsByController = OwnedIndex(pods)
+        replicaSetsByController = OwnedIndex(replicaSets)
+        revisionsByController = OwnedIndex(controllerRevisions)
         slicesByService = ObjectIndex(slices) { slice in
             EndpointSlice(slice).serviceName.map { "\(slice.namespace)/\($0)" }
         }
     }
 
     private var all: [Informer] {
-        [pods, nodes, services, endpoints, slices, replicationControllers, namespaces, serviceAccounts, leases]
+        [
+            pods, nodes, services, endpoints, slices, replicationControllers, replicaSets, deployments, daemonSets,
+            controllerRevisions, jobs, namespaces, serviceAccounts, leases,
+        ]
     }
 
     /// The informer of a whole collection, if there is one.

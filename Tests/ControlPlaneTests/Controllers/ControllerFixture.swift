@@ -75,6 +75,21 @@ final class RunningControllers: Sendable {
         try await admin.update(.pods, subresource: "status", pod)
     }
 
+    /// What a kubelet does in one round: pods that are not on their way out become ready, the others go.
+    func playKubelet(ready: (Pod) -> Bool = { _ in true }) async throws {
+        for pod in try await pods() {
+            do {
+                if pod.isDeleting {
+                    try await deleteNow(.pods, pod.name)
+                } else if !pod.isTerminal, pod.isReady != ready(pod) || pod.nodeName.isEmpty {
+                    try await report(pod.name, ip: "10.0.0.1", ready: ready(pod))
+                }
+            } catch let error as StatusError where error.isNotFound || error.isConflict {
+                continue  // a controller was faster
+            }
+        }
+    }
+
     func deleteNow(_ resource: ResourcePath, _ name: String, policy: String? = nil) async throws {
         var options: JSON = ["gracePeriodSeconds": 0]
         options["propagationPolicy"] = JSON(policy)

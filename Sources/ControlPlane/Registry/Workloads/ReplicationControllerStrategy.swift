@@ -27,20 +27,6 @@ struct ReplicationControllerStrategy: Strategy {
     }
 
     func validateUpdate(_ object: JSON, old: JSON, subresource: String) -> [FieldError] {
-        subresource == "status" ? Self.status(object["status"]) : []
-    }
-
-    private static func status(_ status: JSON) -> [FieldError] {
-        let counts = ["replicas", "fullyLabeledReplicas", "readyReplicas", "availableReplicas", "observedGeneration"]
-        var errors = counts.flatMap { FieldError.nonNegative("status.\($0)", status[$0]) }
-        func check(_ field: String, atMost bound: String, _ name: String) {
-            guard (status[field].int ?? 0) > (status[bound].int ?? 0) else { return }
-            errors.append(.invalid("status.\(field)", status[field], "cannot be greater than \(name)"))
-        }
-        for field in ["fullyLabeledReplicas", "readyReplicas", "availableReplicas"] {
-            check(field, atMost: "replicas", "status.replicas")
-        }
-        check("availableReplicas", atMost: "readyReplicas", "readyReplicas")
-        return errors
+        subresource == "status" ? ReplicaSetStrategy.status(object["status"]) : []
     }
 }

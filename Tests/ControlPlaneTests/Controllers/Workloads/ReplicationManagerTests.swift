@@ -8,7 +8,7 @@ import Testing
     init() async throws {
         cluster = try await RunningControllers(try await TestServer(namespaces: ["default", "team"])) {
             client, informers, recorder in
-            [ReplicationManager(client: client, informers: informers, recorder: recorder, log: quiet)]
+            [ReplicationManager(.replicationController, client: client, informers: informers, recorder: recorder)]
         }
     }
 
@@ -174,7 +174,7 @@ import Testing
         #expect(try await has(5))
         await cluster.stop()
         let again = try await RunningControllers(cluster.server) { client, informers, recorder in
-            [ReplicationManager(client: client, informers: informers, recorder: recorder, log: quiet)]
+            [ReplicationManager(.replicationController, client: client, informers: informers, recorder: recorder)]
         }
         try await scale(6)
         #expect(try await has(6))

@@ -12,7 +12,7 @@ enum ScaleDownOrder {
         let phase: Int
         let readiness: Int
         let deletionCost: Int
-        /// Of the controller's pods on its node, negated: crowded nodes are relieved first.
+        /// Of the crowd's pods on its node, negated: crowded nodes are relieved first.
         let neighbours: Int
         /// When it became ready, negated: the latest has the fewest connections.
         let readySince: Int64
@@ -35,9 +35,10 @@ enum ScaleDownOrder {
         }
     }
 
-    static func firstToGo(_ pods: [JSON], count: Int) -> [JSON] {
+    /// `crowd`, where it is more than the pods themselves, is what makes a node crowded: all pods of a deployment.
+    static func firstToGo(_ pods: [JSON], count: Int, crowd: [JSON]? = nil) -> [JSON] {
         guard count < pods.count else { return pods }
-        let perNode = Dictionary(grouping: pods.map { Pod($0).nodeName }, by: { $0 }).mapValues(\.count)
+        let perNode = Dictionary(grouping: (crowd ?? pods).map { Pod($0).nodeName }, by: { $0 }).mapValues(\.count)
         return pods.map { (pod: $0, rank: rank(Pod($0), perNode)) }.sorted { $0.rank < $1.rank }.prefix(count).map(
             \.pod)
     }
