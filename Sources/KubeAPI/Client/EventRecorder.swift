@@ -134,8 +134,8 @@ public final class EventRecorder: Sendable {
 }
 
 extension String {
-    /// As many whole characters from the start as fit.
-    fileprivate func prefix(bytes limit: Int) -> String {
+    /// As many whole characters from the start as fit into that many bytes of UTF-8.
+    public func prefix(bytes limit: Int) -> String {
         guard utf8.count > limit else { return self }
         var end = utf8.index(startIndex, offsetBy: limit)
         while end > startIndex, end.samePosition(in: self) == nil { end = utf8.index(before: end) }

@@ -44,7 +44,7 @@ public final class Kubelet: Sendable {
 
     init(
         config: KubeletConfig, client: (any APIClient)?, containerRuntime: any ContainerRuntime, images: ImageStore,
-        loops: EventLoops, log: Logger
+        loops: EventLoops, log: Logger, healthRunner: (any HealthRunner)? = nil
     ) throws {
         let facts = NodeFacts.read()
         // The disk's size is that of the folder that pods fill.
@@ -65,8 +65,13 @@ public final class Kubelet: Sendable {
             objects: client.map { client in
                 ReferencedObjects(client: client, log: log) { uids in wakeUp.objectsChanged(uids) }
             },
+            tokens: client.map { client in
+                ServiceAccountTokens(client: client) { uid in wakeUp.objectsChanged([uid]) }
+            },
             services: client.map { Informer($0, .services, log: log) },
-            files: files, leftovers: Leftovers(thread: files, log: log), metrics: metrics, log: log)
+            files: files, leftovers: Leftovers(thread: files, log: log), metrics: metrics,
+            health: try healthRunner
+                ?? NodeHealthRunner(dialer: Dialer(loops: loops), commands: nil), log: log)
         let workers = PodWorkers(context: context)
         wakeUp.workers = workers
         self.config = config
@@ -164,6 +169,7 @@ public final class Kubelet: Sendable {
         state.withLock { $0.isUp = false }
         workers.stop()
         context.objects?.stop()
+        context.tokens?.stop()
         await server.shutdown()
         await context.runtime.shutdown()
         context.leftovers.stop()

@@ -13,11 +13,15 @@ struct KubeletContext: Sendable {
     let client: (any APIClient)?
     let events: NodeEvents
     let objects: ReferencedObjects?
+    let tokens: ServiceAccountTokens?
     let services: Informer?
     /// For work on the disk that may take long.
     let files: WorkerThreads
     let leftovers: Leftovers
     let metrics: NodeMetrics
+    /// Probes and hooks.
+    let health: any HealthRunner
+    let probeMetrics = ProbeMetrics()
     let log: Logger
 
     var logs: LogFolders { LogFolders(paths: paths) }

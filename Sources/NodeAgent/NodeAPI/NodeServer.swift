@@ -44,6 +44,10 @@ final class NodeServer: HTTPHandler {
         case ("pods", 1), ("runningpods", 1): respond(response, podList())
         case ("metrics", 1):
             respond(response, status: 200, type: "text/plain; version=0.0.4; charset=utf-8", Array(metrics().utf8))
+        case ("metrics", 2) where parts[1] == "probes":
+            respond(
+                response, status: 200, type: "text/plain; version=0.0.4; charset=utf-8",
+                Array(context.probeMetrics.text().utf8))
         case ("stats", 2) where parts[1] == "summary":
             Task { self.respond(response, await StatsSummary(context: self.context, workers: self.workers).json()) }
         case ("containerLogs", 4):

@@ -34,6 +34,11 @@ enum PodMessage: Sendable {
     case stopped(String, id: String, Result<ExitRecord, RuntimeError>)
     /// A stop that failed may be tried again.
     case stopExpired(String, id: String)
+    /// A probe of the run with that id has found something.
+    case probed(String, id: String, ProbeSpec, ProbeOutcome)
+    case postStartEnded(String, id: String, Result<Void, HealthActionError>)
+    case preStopEnded(String, id: String, Result<Void, HealthActionError>)
+    case volumesRefreshed(Result<Void, VolumeError>)
     case cleanedUp(Result<Void, CleanUpError>)
     case statusSent(patch: JSON, Result<Pod, ReportError>)
     case deleted(Result<Void, ReportError>)

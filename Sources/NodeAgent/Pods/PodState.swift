@@ -29,6 +29,8 @@ struct PodState: Sendable, Equatable {
     var sandboxProblem: Problem?
     var volumes = Volumes.none
     var volumesProblem: Problem?
+    /// Files of volumes are being replaced by newer ones.
+    var isRefreshingVolumes = false
     var containers: [String: ContainerState] = [:]
 
     /// The pod is to go.
@@ -84,6 +86,19 @@ struct PodState: Sendable, Equatable {
         return containers.values.contains { $0.startingID != nil || $0.image == .looking }
     }
 
+    /// It runs, its hook is through, and its startup probe has said yes where it has one.
+    func isStarted(_ container: Container) -> Bool {
+        guard let known = containers[container.name], known.current?.isRunning == true, known.postStart != .running
+        else { return false }
+        return container.probe(.startup) == nil || known.health[.startup] == true
+    }
+
+    /// It has started, and its readiness probe says yes where it has one.
+    func isReady(_ container: Container) -> Bool {
+        guard isStarted(container) else { return false }
+        return container.probe(.readiness) == nil || containers[container.name]?.health[.readiness] == true
+    }
+
     /// A container runs, or may do so in a moment.
     var hasLiveContainers: Bool {
         containers.values.contains { $0.startingID != nil || $0.current?.isRunning == true }
@@ -107,6 +122,22 @@ struct ContainerState: Sendable, Equatable {
         var deadline: ContinuousClock.Instant
     }
 
+    /// The postStart hook of the current run.
+    enum PostStart: Sendable, Equatable {
+        /// There is none, or it has been.
+        case done
+        case running
+        case failed
+    }
+
+    /// The preStop hook of a run that is to end.
+    struct PreStop: Sendable, Equatable {
+        var id: String
+        /// When it is not awaited any more.
+        var deadline: ContinuousClock.Instant
+        var isDone = false
+    }
+
     /// The newest run.
     var current: ContainerRun?
     /// The one before.
@@ -116,11 +147,31 @@ struct ContainerState: Sendable, Equatable {
     /// The id of the run that is being started.
     var startingID: String?
     var stop: Stop?
+    var postStart = PostStart.done
+    /// Why the hook failed, for the status.
+    var postStartFailure = ""
+    var preStop: PreStop?
+    /// What the probes have found of the current run.
+    var health = ContainerHealth()
+    /// The current run was ended because a probe asked for it.
+    var isFailedProbe = false
+    /// When the run before ended.
+    var previousEndedAt: ContinuousClock.Instant?
     var image = ImageLookup.none
     var problem: PodState.Problem?
     /// Failures in a row of what comes before a start; grows the pause.
     var problems = 0
     var crash = CrashBackoff()
+
+    /// The hook that ends that run; nil as long as none has begun.
+    func hook(of run: ContainerRun) -> PreStop? { preStop.flatMap { $0.id == run.id ? $0 : nil } }
+
+    /// It is being started, or its postStart hook runs.
+    var isComingUp: Bool { startingID != nil || current?.isRunning == true && postStart == .running }
+
+    /// Since when the pause before the next start is counted; nil to start at once. A run that a probe has ended is
+    /// replaced by Kubernetes in the same pass, in which it knows of earlier ends only.
+    var backoffFrom: ContinuousClock.Instant? { isFailedProbe ? previousEndedAt : endedAt }
 
     /// The attempt that a start would be.
     var nextAttempt: Int { current.map { $0.attempt + 1 } ?? previous.map { $0.attempt + 1 } ?? 0 }

@@ -11,6 +11,7 @@ extension PodSync {
         case .removeVolumes: removeVolumes()
         case .findImage(let name): findImage(name)
         case .start(let name): start(name, now: now)
+        case .preStop(let name, let grace, let why): preStop(name, graceSeconds: grace, why, now: now)
         case .stop(let name, let grace, let why): stop(name, graceSeconds: grace, why, now: now)
         case .cleanUp: cleanUp()
         }
@@ -77,38 +78,6 @@ extension PodSync {
         }
     }
 
-    // MARK: volumes
-
-    private mutating func prepareVolumes() {
-        state.volumes = .preparing
-        let (context, mailbox, pod, podIPs) = (context, mailbox, pod, state.podIPs)
-        let setup = VolumeSetup(
-            pod: pod, paths: context.paths, objects: context.objects,
-            environment: { context.environment(of: pod, podIPs: podIPs, objects: $0) }, files: context.files)
-        volumesTask = Task {
-            do throws(VolumeError) {
-                mailbox.send(.volumesPrepared(.success(try await setup.prepare())))
-            } catch {
-                mailbox.send(.volumesPrepared(.failure(error)))
-            }
-        }
-    }
-
-    private mutating func removeVolumes() {
-        state.volumes = .removing
-        let (paths, mailbox, uid, log) = (context.paths, mailbox, pod.uid, log)
-        context.files.post {
-            for folder in [paths.volumes(uid), paths.memoryVolumes(uid)] {
-                do throws(KernelError) {
-                    try FileTree.remove(folder)
-                } catch {
-                    log.warning("cannot remove volumes", metadata: ["err": "\(error)"])
-                }
-            }
-            mailbox.send(.volumesRemoved)
-        }
-    }
-
     private mutating func cleanUp() {
         state.isCleaningUp = true
         context.objects?.release(pod.uid)
@@ -150,7 +119,7 @@ extension PodSync {
             id: ContainerSpecMaker.newID(), attempt: known.nextAttempt, image: container.image, imageName: image.name,
             imageID: image.id, sandboxNumber: state.sandboxNumber,
             stopSignal: ContainerSpecMaker.stopSignal(container, image))
-        if let endedAt = known.endedAt, known.current?.image == container.image {
+        if let endedAt = known.backoffFrom, known.current?.image == container.image {
             known.crash.restarted(endedAt: endedAt, now: now)
         }
         known.startingID = run.id
@@ -169,13 +138,8 @@ extension PodSync {
 
     private mutating func stop(_ name: String, graceSeconds: Int, _ why: PodPlan.StopReason, now: Instant) {
         guard let run = state.containers[name]?.current, run.isRunning else { return }
-        if state.containers[name]?.stop == nil {
-            events.normal(
-                "Killing",
-                why == .imageChanged
-                    ? "Container \(name) definition changed, will be restarted" : "Stopping container \(name)",
-                container: name)
-        }
+        announceEnd(of: name, run, why)
+        endHook(of: run.id)
         state.containers[name]?.stop = ContainerState.Stop(id: run.id, deadline: now + .seconds(graceSeconds))
         let (runtime, mailbox, uid) = (context.runtime, mailbox, pod.uid)
         let drain = PodDrain(context.config, pod, addresses: state.podIPs, graceSeconds: graceSeconds)

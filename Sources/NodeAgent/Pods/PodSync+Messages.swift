@@ -22,6 +22,7 @@ extension PodSync {
         case .sandboxDied(let reason): sandboxDied(reason, now: now)
         case .objectsChanged:
             state.volumesProblem?.retryAt = now
+            refreshVolumes()
             retryProblems { $0.reason == "CreateContainerConfigError" }
         case .imagesChanged:
             retryProblems {
@@ -43,6 +44,10 @@ extension PodSync {
         case .stopped(let name, let id, let result): stopped(name, id, result, now: now)
         case .stopExpired(let name, let id):
             if state.containers[name]?.stop?.id == id { state.containers[name]?.stop = nil }
+        case .probed(let name, let id, let spec, let outcome): probed(name, id, spec, outcome)
+        case .postStartEnded(let name, let id, let result): postStartEnded(name, id, result)
+        case .preStopEnded(let name, let id, let result): preStopEnded(name, id, result)
+        case .volumesRefreshed(let result): volumesRefreshed(result)
         case .cleanedUp(let result):
             state.isCleaningUp = false
             state.isCleanedUp = true
@@ -59,7 +64,9 @@ extension PodSync {
 
     private mutating func update(_ new: Pod) {
         let old = pod
+        let isFirst = !reporter.hasSeenAPI
         guard reporter.saw(new) else { return }
+        if isFirst { rememberHealth(from: new.containerStatuses + new.initContainerStatuses) }
         pod = new
         for container in new.allContainers where old.container(container.name)?.image != container.image {
             state.containers[container.name]?.image = .none
@@ -67,6 +74,8 @@ extension PodSync {
         }
         if new.isDeleting { leave(grace: new.graceSeconds, isInAPI: true) }
         if state.leaving == nil { context.objects?.follow(ObjectReference.all(of: new), for: new.uid) }
+        if isFirst, state.volumes == .none, state.hasLiveContainers { refreshVolumes() }
+        refreshDownwardVolumes(since: old)
     }
 
     private mutating func retryProblems(_ isMeant: (PodState.Problem) -> Bool) {
@@ -141,6 +150,7 @@ extension PodSync {
             state.volumesProblem = nil
             volumeFailures.reset()
             timings.reach(\.volumes, at: now)
+            if isRefreshDue { refreshVolumes() }
         case .failure(let error):
             state.volumes = .none
             // It was called off.
@@ -222,6 +232,7 @@ extension PodSync {
             events.normal("Started", "Started container \(name)", container: name)
             take(run, name, in: &container)
             state.containers[name] = container
+            if let spec = pod.container(name), let action = spec.postStart { beginPostStart(action, spec, run) }
             if case .exited(let record) = info.state { exited(run.id, record, now: now) }
             if let record = earlyExits.removeValue(forKey: run.id) { exited(run.id, record, now: now) }
             log.debug("started container", metadata: ["container": "\(name)", "id": "\(run.id)"])
@@ -270,8 +281,13 @@ extension PodSync {
             container.previous = current
         }
         container.current = run
+        container.previousEndedAt = container.endedAt
         container.endedAt = nil
         container.stop = nil
+        container.preStop = nil
+        container.postStart = .done
+        container.health = ContainerHealth()
+        container.isFailedProbe = false
     }
 
     /// Removes what a run has left: its writable layer, its log.
@@ -294,8 +310,14 @@ extension PodSync {
             end.message = LogTail.lastWords(of: context.paths.log(pod, name, attempt: run.attempt))
         }
         run.state = .ended(end)
+        endHook(of: id)
         state.containers[name]?.current = run
         state.containers[name]?.stop = nil
+        if let known = state.containers[name], known.postStart == .failed {
+            // Said until it is started again, or waits longer.
+            state.containers[name]?.problem = PodState.Problem(
+                reason: "PostStartHookError", message: known.postStartFailure, retryAt: now)
+        }
         state.containers[name]?.endedAt = now - max(.zero, Timestamp.now() - end.finishedAt)
     }
 

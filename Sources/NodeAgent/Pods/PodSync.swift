@@ -34,6 +34,13 @@ struct PodSync {
     /// Back-offs that have been told about: `container attempt`.
     var announced: Set<String> = []
     var volumesTask: Task<Void, Never>?
+    /// Something that volumes are made of has changed since they were.
+    var isRefreshDue = false
+    var probes: [ProbeKey: Task<Void, Never>] = [:]
+    /// By the id of the run.
+    var hooks: [String: Task<Void, Never>] = [:]
+    /// What ran before then was started by an earlier kubelet.
+    let begunAt = Timestamp.now()
     var sandboxFailures = Backoff(first: .seconds(1), limit: .seconds(30))
     var volumeFailures = Backoff(first: .milliseconds(500), limit: .seconds(122))
     private var timer: (at: Instant, task: Task<Void, Never>)?
@@ -90,6 +97,7 @@ struct PodSync {
         waiting = plan.waiting
         announceBackOffs()
         for action in plan.actions { begin(action, now: now) }
+        superviseProbes()
         noteTimings(now)
         status = PodStatus.make(
             PodStatus.Input(
@@ -118,6 +126,10 @@ struct PodSync {
     mutating func stop() {
         timer?.task.cancel()
         volumesTask?.cancel()
+        for task in probes.values { task.cancel() }
+        for task in hooks.values { task.cancel() }
+        context.probeMetrics.forget(podUID: pod.uid)
+        context.tokens?.forget(podUID: pod.uid)
         context.objects?.release(pod.uid)
     }
 

@@ -13,6 +13,10 @@ enum PodStatus {
         let now: Timestamp
     }
 
+    /// Bytes of what containers say at their ends, shared out among all containers of a pod: a status must stay small
+    /// (kubernetes pkg/kubelet/container, `MaxPodTerminationMessageLogLength`).
+    private static let messageLimit = 12 << 10
+
     static func make(_ input: Input) -> JSON {
         let pod = input.pod
         let state = input.state
@@ -72,7 +76,7 @@ enum PodStatus {
         }
         return pod.initContainers.allSatisfy { container in
             guard let run = state.run(of: container.name) else { return false }
-            return container.isSidecar ? run.isRunning : run.end?.exitCode == 0
+            return container.isSidecar ? state.isStarted(container) : run.end?.exitCode == 0
         }
     }
 
@@ -82,6 +86,8 @@ enum PodStatus {
         -> ContainerStatus
     {
         let known = input.state.containers[container.name] ?? ContainerState()
+        let limit = messageLimit / max(1, input.pod.allContainers.count)
+        func terminated(_ run: ContainerRun) -> JSON? { Self.terminated(run, messageLimit: limit) }
         let isPlainInit = input.pod.isInitContainer(container.name) && !container.isSidecar
         var state: JSON
         var last: JSON = .emptyObject
@@ -91,11 +97,15 @@ enum PodStatus {
         if let run = known.current {
             last = known.previous.flatMap { terminated($0) } ?? .emptyObject
             switch run.state {
+            case .running where known.postStart == .running:
+                // It runs once its hook is through.
+                if known.previous == nil { shown = nil }
+                state = json(PodState.Waiting(reason: "ContainerCreating"))
             case .running:
                 state = ["running": ["startedAt": JSON(run.startedAt?.rfc3339)]]
-                // Without probes a container is ready as soon as it runs, unless others wait for its end.
-                isReady = !isPlainInit
-                isStarted = true
+                isStarted = input.state.isStarted(container)
+                // Others wait for its end.
+                isReady = !isPlainInit && input.state.isReady(container)
             case .ended(let end):
                 if let waiting = input.waiting[container.name] {
                     state = json(waiting)
@@ -141,11 +151,11 @@ enum PodStatus {
         return ["waiting": body]
     }
 
-    private static func terminated(_ run: ContainerRun) -> JSON? {
+    private static func terminated(_ run: ContainerRun, messageLimit: Int) -> JSON? {
         guard let end = run.end else { return nil }
         var body: JSON = ["exitCode": .int(Int64(end.exitCode))]
         if !end.reason.isEmpty { body["reason"] = .string(end.reason) }
-        if !end.message.isEmpty { body["message"] = .string(end.message) }
+        if !end.message.isEmpty { body["message"] = .string(end.message.prefix(bytes: messageLimit)) }
         body["startedAt"] = JSON(end.startedAt?.rfc3339)
         body["finishedAt"] = .string(end.finishedAt.rfc3339)
         if !run.id.isEmpty { body["containerID"] = .string("swiftlet://\(run.id)") }

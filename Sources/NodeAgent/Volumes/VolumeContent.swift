@@ -13,6 +13,7 @@ struct VolumeContent {
     let environment: EnvironmentSource
     /// The objects that the pod names: nil for one that the API does not have.
     let objects: [ObjectReference: JSON?]
+    var tokens: [TokenRequest: String] = [:]
 
     static let defaultMode = 0o644
 
@@ -39,6 +40,8 @@ struct VolumeContent {
                 own = try secret(part["secret"], name: part["secret"]["name"].stringValue, mode)
             } else if part["downwardAPI"].isObject {
                 own = try downward(part["downwardAPI"], mode)
+            } else if part["serviceAccountToken"].isObject {
+                own = try token(part["serviceAccountToken"], mode)
             } else {
                 let kind = part.object?.names.first ?? "empty"
                 throw ContainerConfigError("projected source \(kind) is not supported yet")
@@ -46,6 +49,17 @@ struct VolumeContent {
             files.merge(own) { _, last in last }
         }
         return files
+    }
+
+    private func token(_ source: JSON, _ mode: UInt32) throws -> [String: VolumeFile] {
+        guard let token = tokens[TokenRequest(source, of: pod)] else {
+            throw ContainerConfigError("there is no token for service account \(pod.serviceAccountName)")
+        }
+        // With a group of its own the volume is readable to that, and to nobody else.
+        let isShared = pod.spec["securityContext"]["fsGroup"].int == nil
+        return [
+            source["path"].stringValue: VolumeFile(bytes: Array(token.utf8), mode: isShared ? mode : 0o600)
+        ]
     }
 
     private func object(_ resource: ResourcePath, _ name: String, isOptional: Bool) throws -> JSON? {

@@ -8,6 +8,8 @@ struct VolumeSetup: Sendable {
     let paths: KubeletPaths
     /// Nil on a node without an API.
     let objects: ReferencedObjects?
+    /// Nil likewise.
+    let tokens: ServiceAccountTokens?
     let environment: @Sendable ([ObjectReference: JSON?]) -> EnvironmentSource
     /// Runs what touches the disk.
     let files: WorkerThreads
@@ -17,6 +19,22 @@ struct VolumeSetup: Sendable {
         for volume in pod.volumes { prepared[volume.name] = try await prepare(volume) }
         return prepared
     }
+
+    /// Writes anew what the API gives, where it has changed. The first failure is thrown when all have been tried.
+    func refresh() async throws(VolumeError) {
+        var failure: VolumeError?
+        for volume in pod.volumes where Self.isContent(volume) {
+            do throws(VolumeError) {
+                _ = try await content(volume)
+            } catch {
+                failure = failure ?? error
+            }
+        }
+        if let failure { throw failure }
+    }
+
+    /// Its files are made of objects of the API.
+    static func isContent(_ volume: Volume) -> Bool { plugins[volume.sourceType] != nil }
 
     private func prepare(_ volume: Volume) async throws(VolumeError) -> PreparedVolume {
         let name = volume.name
@@ -93,7 +111,8 @@ struct VolumeSetup: Sendable {
                 throw VolumeError(volume: name, cause: "\(error)")
             }
         }
-        let content = VolumeContent(pod: pod, environment: environment(known), objects: known)
+        let content = VolumeContent(
+            pod: pod, environment: environment(known), objects: known, tokens: try await tokens(of: volume))
         let payload: [String: VolumeFile]
         do {
             payload = try content.files(of: volume)
@@ -109,6 +128,21 @@ struct VolumeSetup: Sendable {
             }
         }
         return prepared
+    }
+
+    private func tokens(of volume: Volume) async throws(VolumeError) -> [TokenRequest: String] {
+        var result: [TokenRequest: String] = [:]
+        for request in TokenRequest.all(of: volume, in: pod) {
+            do {
+                guard let tokens else { throw APIConnectionError("this node has no API server") }
+                result[request] = try await tokens.token(request)
+            } catch {
+                throw VolumeError(
+                    volume: volume.name,
+                    cause: "failed to fetch token: \((error as? StatusError)?.message ?? "\(error)")")
+            }
+        }
+        return result
     }
 
     private func references(of volume: Volume) -> Set<ObjectReference> {

@@ -8,53 +8,11 @@ import Transport
 
 /// The kubelet as a whole, over a runtime and an API that are not real.
 @Suite struct KubeletTests {
-    /// A kubelet that runs, with what belongs to it.
-    private final class Node: Sendable {
-        let folder: TemporaryFolder
-        let api: FakeAPI?
-        let runtime: FakeRuntime
-        let kubelet: Kubelet
-        private let loops: EventLoops
-        private let task: Task<Void, Never>
-
-        init(
-            _ folder: TemporaryFolder? = nil, api: FakeAPI? = FakeAPI(), runtime: FakeRuntime = FakeRuntime(),
-            podCIDR: CIDR? = Sample.range("10.244.0.0/24"), log: LogCollector = LogCollector()
-        ) throws {
-            let folder = try folder ?? TemporaryFolder()
-            let store = try ImageStore(folder: folder.file("images"))
-            if try store.list().isEmpty {
-                var tar = TarWriter()
-                tar.add("bin/run", text: "x")
-                let archive = ImageArchiveWriter(layers: [tar.finished], name: "docker.io/library/demo:latest").oci()
-                try HostFiles.writeAtomically(archive, to: folder.file("demo.tar"), isDurable: false)
-                try store.importArchive(path: folder.file("demo.tar"))
-            }
-            let loops = EventLoops(count: 1)
-            let kubelet = try Kubelet(
-                config: Sample.config(folder.path, podCIDR: podCIDR), client: api, containerRuntime: runtime,
-                images: store,
-                loops: loops, log: log.logger)
-            self.folder = folder
-            self.api = api
-            self.runtime = runtime
-            self.kubelet = kubelet
-            self.loops = loops
-            task = Task { await kubelet.run() }
-        }
-
-        func stop() async {
-            await kubelet.shutdown()
-            await task.value
-            await loops.shutdown()
-        }
-    }
-
     private func withNode(
-        podCIDR: CIDR? = Sample.range("10.244.0.0/24"), _ body: (Node, FakeAPI) async throws -> Void
+        podCIDR: CIDR? = Sample.range("10.244.0.0/24"), _ body: (TestNode, FakeAPI) async throws -> Void
     ) async throws {
         let api = FakeAPI()
-        let node = try Node(api: api, podCIDR: podCIDR)
+        let node = try TestNode(api: api, podCIDR: podCIDR)
         try await body(node, api)
         await node.stop()
     }
@@ -298,7 +256,7 @@ import Transport
                 "kind": "Node", "apiVersion": "v1", "metadata": ["name": "node1"],
                 "status": ["nodeInfo": ["bootID": "the boot before"]],
             ])
-        let node = try Node(api: api)
+        let node = try TestNode(api: api)
         await api.wait { objects in objects.values.contains { $0.kind == "Event" && $0["reason"] == "Rebooted" } }
         await api.wait {
             !["", "the boot before"].contains($0["/api/v1/nodes/node1"]?["status"]["nodeInfo"]["bootID"].stringValue)
@@ -318,7 +276,7 @@ import Transport
         api.put(
             "/api/v1/nodes/other",
             ["kind": "Node", "apiVersion": "v1", "metadata": ["name": "other"], "spec": ["podCIDR": "10.244.0.0/22"]])
-        let node = try Node(api: api)
+        let node = try TestNode(api: api)
         await api.wait { Node_($0["/api/v1/nodes/node1"])?.condition("Ready")?["status"] == "False" }
         #expect(
             Node_(api.object("/api/v1/nodes/node1"))?.condition("Ready")?["message"]
@@ -347,7 +305,7 @@ import Transport
         let api = FakeAPI()
         let pod = api.add(try Sample.plainPod())
         let runtime = FakeRuntime(recovered: [left(pod, .running)])
-        let node = try Node(api: api, runtime: runtime)
+        let node = try TestNode(api: api, runtime: runtime)
         await api.wait(forPod: "web", Self.isRunning)
         #expect(runtime.calls.isEmpty)
         let status = try #require(api.pod("web").containerStatuses.first)
@@ -365,7 +323,7 @@ import Transport
                 .exited(
                     ExitRecord(exitCode: 137, signal: 9, startedAt: Sample.now, finishedAt: Sample.now + .seconds(5))))
         ])
-        let node = try Node(api: api, runtime: runtime)
+        let node = try TestNode(api: api, runtime: runtime)
         await api.wait(forPod: "web") { $0.containerStatuses.first?.restartCount == 3 && $0.isReady }
         let last = try #require(api.pod("web").containerStatuses.first?.lastTerminated)
         #expect(last["exitCode"] == 137 && last["finishedAt"] == "2026-03-04T05:06:12Z")
@@ -376,7 +334,7 @@ import Transport
     @Test func aPodThatWasDeletedMeanwhileIsEnded() async throws {
         let api = FakeAPI()
         let runtime = FakeRuntime(recovered: [left(try Sample.plainPod(), .running)])
-        let node = try Node(api: api, runtime: runtime)
+        let node = try TestNode(api: api, runtime: runtime)
         while !runtime.calls.contains("remove web") { await Task.yield() }
         #expect(runtime.calls == ["stop ? 2", "remove web"])
         await node.stop()
@@ -386,7 +344,7 @@ import Transport
         let api = FakeAPI()
         api.setAway(true)
         let runtime = FakeRuntime(recovered: [left(try Sample.plainPod(), .exited(FakeRuntime.record(1)))])
-        let node = try Node(api: api, runtime: runtime)
+        let node = try TestNode(api: api, runtime: runtime)
         // It is looked after all the same.
         while runtime.running("main") == nil { await Task.yield() }
         #expect(runtime.calls == ["start main 3"])
@@ -396,7 +354,7 @@ import Transport
     @Test func anEndedPodIsNotStartedAgainByTheNextKubelet() async throws {
         let api = FakeAPI()
         let folder = try TemporaryFolder()
-        let first = try Node(folder, api: api)
+        let first = try TestNode(folder, api: api)
         api.add(try Sample.plainPod(restartPolicy: "Never"))
         await api.wait(forPod: "web", Self.isRunning)
         // The end is known here, and the API is not told any more.
@@ -405,7 +363,7 @@ import Transport
         while !first.runtime.calls.contains("remove web") { await Task.yield() }
         await first.stop()
         api.setAway(false)
-        let second = try Node(folder, api: api)
+        let second = try TestNode(folder, api: api)
         await api.wait(forPod: "web") { $0.phase == "Failed" }
         #expect(second.runtime.calls.isEmpty)
         #expect(api.pod("web").containerStatuses.first?.terminated?["exitCode"] == 5)
@@ -417,7 +375,7 @@ import Transport
         try folder.write("x", to: "data/pods/stranger/volumes/x")
         try folder.write("x", to: "run/volumes/stranger/x")
         try folder.write("x", to: "log/pods/default_gone_stranger/main/0.log")
-        let node = try Node(folder)
+        let node = try TestNode(folder)
         while ["data/pods", "run/volumes", "log/pods"].contains(where: { !FileTree.names(in: folder.file($0)).isEmpty })
         {
             await Task.yield()
@@ -433,7 +391,7 @@ import Transport
     @Test func aStaticPodRunsWithoutAnAPI() async throws {
         let folder = try TemporaryFolder()
         try folder.write(Self.manifest, to: "manifests/web.yaml")
-        let node = try Node(folder, api: nil)
+        let node = try TestNode(folder, api: nil)
         while node.runtime.running("main") == nil { await Task.yield() }
         unlink(folder.file("manifests/web.yaml"))
         while !node.runtime.calls.contains("remove web-node1") { await Task.yield() }
@@ -445,7 +403,7 @@ import Transport
         let folder = try TemporaryFolder()
         try folder.write(Self.manifest, to: "manifests/web.yaml")
         let api = FakeAPI()
-        let node = try Node(folder, api: api)
+        let node = try TestNode(folder, api: api)
         await api.wait(forPod: "web-node1", Self.isRunning)
         let first = api.pod("web-node1")
         #expect(first.isMirror)
@@ -465,7 +423,7 @@ import Transport
             try Sample.pod(
                 "{containers: [{name: main, image: demo}]}", name: "web-node1",
                 metadata: "annotations: {kubernetes.io/config.mirror: x, kubernetes.io/config.source: file}"))
-        let node = try Node(api: api)
+        let node = try TestNode(api: api)
         await api.wait(untilGone: "/api/v1/namespaces/default/pods/web-node1")
         #expect(node.runtime.calls.isEmpty)
         await node.stop()
@@ -474,7 +432,7 @@ import Transport
     @Test func aChangedManifestIsAnotherPodOnceTheOldOneIsGone() async throws {
         let folder = try TemporaryFolder()
         try folder.write(Self.manifest, to: "manifests/web.yaml")
-        let node = try Node(folder, api: nil)
+        let node = try TestNode(folder, api: nil)
         while node.runtime.running("main") == nil { await Task.yield() }
         try folder.write(
             Self.manifest.replacing("image: demo", with: "image: demo, args: [x]"), to: "manifests/web.yaml")

@@ -194,6 +194,16 @@ final class FakeAPI: APIClient {
                 "kind": "List", "metadata": ["resourceVersion": .string(String(state.revision))],
                 "items": .array(items),
             ]
+        case .post where name == "token":
+            // Numbered, so that a renewed one shows.
+            state.uids += 1
+            var answer = body
+            answer["status"] = [
+                "token": .string("token-\(state.uids) for \(request.path.split(separator: "/").dropLast().last ?? "")"),
+                "expirationTimestamp": .string(
+                    (Timestamp.now() + .seconds(body["spec"]["expirationSeconds"].int ?? 0)).rfc3339),
+            ]
+            return answer
         case .post:
             let path = "\(request.path)/\(body.name)"
             guard state.objects[path] == nil else { throw .alreadyExists("objects", name: body.name) }

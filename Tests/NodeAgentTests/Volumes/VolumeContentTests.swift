@@ -76,7 +76,7 @@ import Testing
         ("secret: {secretName: sec, items: [{key: nope, path: x}]}", "references non-existent secret key: nope"),
         (
             "projected: {sources: [{serviceAccountToken: {path: token}}]}",
-            "projected source serviceAccountToken is not supported yet"
+            "there is no token for service account default"
         ),
     ])
     func whatIsMissingIsNamed(volume: String, message: String) {
