@@ -92,10 +92,14 @@ let package = Package(
             name: "ProxyDataPath",
             dependencies: ["KubeAPI", "Kernel", "CNetfilter", .product(name: "Logging", package: "swift-log")],
             swiftSettings: strict),
+        .target(
+            name: "DNS",
+            dependencies: ["KubeAPI", "Kernel", .product(name: "Logging", package: "swift-log")],
+            swiftSettings: strict),
         .executableTarget(
             name: "swiftlet",
             dependencies: [
-                "KubeAPI", "Kernel", "Transport", "ControlPlane", "NodeAgent", "ProxyDataPath",
+                "KubeAPI", "Kernel", "Transport", "ControlPlane", "NodeAgent", "ProxyDataPath", "DNS",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
                 .product(name: "Crypto", package: "swift-crypto"),
                 .product(name: "Logging", package: "swift-log"),
@@ -108,6 +112,7 @@ let package = Package(
         .testTarget(name: "ControlPlaneTests", dependencies: ["ControlPlane"], swiftSettings: strict),
         .testTarget(name: "NodeAgentTests", dependencies: ["NodeAgent"], swiftSettings: strict),
         .testTarget(name: "ProxyDataPathTests", dependencies: ["ProxyDataPath"], swiftSettings: strict),
+        .testTarget(name: "DNSTests", dependencies: ["DNS"], swiftSettings: strict),
         .testTarget(name: "TidyTests", swiftSettings: strict),
     ],
     cLanguageStandard: .c2x

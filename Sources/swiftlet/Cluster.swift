@@ -44,7 +44,8 @@ final class Cluster: Sendable {
         let server: APIServer
         do {
             server = try APIServer(
-                options.apiServer(paths: paths, address: site.address), pki: pki, loops: loops, log: log)
+                options.apiServer(paths: paths, address: site.address, dns: node.dns.place(in: serviceRange)), pki: pki,
+                loops: loops, log: log)
         } catch {
             await loops.shutdown()
             throw error
@@ -75,6 +76,7 @@ final class Cluster: Sendable {
         let kubelet = try site.kubelet(
             node: node, client: server.client(as: .node(site.nodeName)), tls: pki.kubeletServerTLS,
             drain: proxy, loops: loops, log: log)
+        let dns = try site.dns(node.dns, client: server.client(as: .dns), log: log)
         server.health.add("scheduler", .component) {
             scheduler.isHealthy ? nil : "it has not listed pods and nodes yet"
         }
@@ -86,12 +88,14 @@ final class Cluster: Sendable {
             proxy.isHealthy ? nil : proxy.failure ?? "service rules are not in place yet"
         }
         let servers = site.servers(of: proxy, node: node, loops: loops, log: log)
+        if let dns { server.health.add("dns", .component) { dns.failure } }
         let (failures, failed) = AsyncStream<CommandError>.makeStream()
         let tasks = [
             Task { await pki.run() },
             Task { await controllers.run() },
             Task { await scheduler.run() },
             Task { await proxy.run() },
+            Task { if let dns { await dns.run() } },
             Task { await servers.run() },
             Task {
                 await kubelet.run()

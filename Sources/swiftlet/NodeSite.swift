@@ -73,6 +73,7 @@ final class NodeSite: Sendable {
         warnOfFirewalls(log)
         config.endpointDrain = drain
         config.endpointDrainLimit = node.proxy.drainLimit
+        node.dns.configure(&config, hasCluster: client != nil)
         let runtime = try PodRuntime(config: paths.runtimeConfig(podRange: podRange, nodeIP: address), log: log)
         return try Kubelet(
             config: config, client: client, runtime: runtime, images: ImageStore(folder: paths.images), loops: loops,

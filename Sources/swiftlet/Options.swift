@@ -81,11 +81,11 @@ struct ServerOptions: ParsableArguments {
     var serviceRange: CIDR { get throws { try NodeSite.range(serviceCidr, "service-cidr") } }
 
     /// The API server's settings.
-    func apiServer(paths: Paths, address: IPAddress) throws -> APIServerConfig {
+    func apiServer(paths: Paths, address: IPAddress, dns: ClusterDNS?) throws -> APIServerConfig {
         APIServerConfig(
             storePath: paths.store, serviceCIDR: try serviceRange, nodePortRange: nodePorts ?? 30_000...32_767,
             advertiseAddress: address, bindAddress: bindAddress, securePort: securePort,
-            insecurePort: insecurePort == 0 ? nil : insecurePort, logFolder: paths.logDir)
+            insecurePort: insecurePort == 0 ? nil : insecurePort, logFolder: paths.logDir, dns: dns)
     }
 
     var eventLifetime: Duration? { Duration(goDuration: eventTtl) }
@@ -103,7 +103,7 @@ struct ServerOptions: ParsableArguments {
     }
 }
 
-/// Flags of the node: kubelet and proxy.
+/// Flags of the node: kubelet, proxy and DNS.
 struct NodeOptions: ParsableArguments {
     @Option(help: "Name of the node (default: the host's name).")
     var nodeName: String?
@@ -123,6 +123,7 @@ struct NodeOptions: ParsableArguments {
     var kubeletPort = 10250
     @Option(help: "How services are carried: auto, nftables or userspace.")
     var proxyMode = "auto"
+    @OptionGroup(title: "DNS") var dns: DNSOptions
     @OptionGroup(title: "Proxy") var proxy: ProxyOptions
 
     func validate() throws {

@@ -11,11 +11,12 @@ import Testing
         "ControlPlane": ["KubeAPI", "Transport", "CSQLite"],
         "NodeAgent": ["KubeAPI", "Kernel", "Transport", "CArchive", "CPodInit"],
         "ProxyDataPath": ["KubeAPI", "Kernel", "CNetfilter"],
-        "swiftlet": ["KubeAPI", "Kernel", "Transport", "ControlPlane", "NodeAgent", "ProxyDataPath"],
+        "DNS": ["KubeAPI", "Kernel"],
+        "swiftlet": ["KubeAPI", "Kernel", "Transport", "ControlPlane", "NodeAgent", "ProxyDataPath", "DNS"],
     ]
     static let ours: Set<String> = [
         "CLinux", "CNetfilter", "CSQLite", "CCap", "CSeccomp", "CArchive", "CYAML", "CZlib", "CPodInit", "KubeAPI",
-        "Kernel", "Transport", "ControlPlane", "NodeAgent", "ProxyDataPath",
+        "Kernel", "Transport", "ControlPlane", "NodeAgent", "ProxyDataPath", "DNS",
     ]
 
     @Test(arguments: allowed.keys.sorted())

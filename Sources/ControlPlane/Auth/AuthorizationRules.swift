@@ -110,6 +110,13 @@ enum AuthorizationRules {
             ]
         ),
         (
+            .user(UserInfo.dns.name),
+            [
+                Rule(verbs: read, resources: ["services", "namespaces"]),
+                Rule(verbs: read, groups: ["discovery.k8s.io"], resources: ["endpointslices"]),
+            ]
+        ),
+        (
             .group(UserInfo.nodesGroup),
             [
                 events,

@@ -33,6 +33,10 @@ public struct UserInfo: Sendable, Hashable {
         name: "system:kube-controller-manager", groups: [authenticatedGroup])
     /// The proxy in this process.
     public static let proxy = UserInfo(name: "system:kube-proxy", groups: [authenticatedGroup])
+    /// The cluster's DNS in this process, under the name that it has elsewhere.
+    public static let dns = UserInfo(
+        name: "system:serviceaccount:kube-system:coredns",
+        groups: ["system:serviceaccounts", "system:serviceaccounts:kube-system", authenticatedGroup])
     /// The kubelet of that node in this process.
     public static func node(_ name: String) -> UserInfo {
         UserInfo(name: nodePrefix + name, groups: [nodesGroup, authenticatedGroup])

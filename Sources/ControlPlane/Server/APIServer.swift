@@ -99,13 +99,15 @@ public final class APIServer: Sendable {
         try await Bootstrap(client: client, log: log).run()
         let port = try await listen()
         state.withLock { $0.port = port }
-        let kubernetes = KubernetesService(
+        let kubernetes = PublishedService.kubernetes(
             client: client, clusterIP: serviceAddress, endpoint: config.advertiseAddress, port: port, log: log)
+        let dns = config.dns.map { PublishedService.dns(client: client, $0, endpoint: advertised, log: log) }
         try await kubernetes.reconcile()
         _ = isBootstrapped.set()
         let hub = router.context.registry.hub
         let tasks = [
             Task { await kubernetes.run() },
+            Task { if let dns { await dns.run() } },
             Task {
                 while !Task.isCancelled {
                     try? await Task.sleep(for: .seconds(1))  // cancellation is seen by the loop's condition

@@ -20,13 +20,16 @@ public struct APIServerConfig: Sendable {
     public var insecurePort: Int?
     /// What `/logs/` shows; nil for nothing.
     public var logFolder: String?
+    /// The cluster's DNS, which a service leads to; nil where there is none.
+    public var dns: ClusterDNS?
     /// Static bearer tokens.
     public var tokens: [String: UserInfo]
 
     public init(
         storePath: String, serviceCIDR: CIDR, nodePortRange: ClosedRange<Int> = 30_000...32_767,
         advertiseAddress: IPAddress, bindAddress: String = "127.0.0.1", securePort: Int = 6443,
-        insecurePort: Int? = nil, logFolder: String? = nil, tokens: [String: UserInfo] = [:]
+        insecurePort: Int? = nil, logFolder: String? = nil, dns: ClusterDNS? = nil,
+        tokens: [String: UserInfo] = [:]
     ) {
         self.storePath = storePath
         self.serviceCIDR = serviceCIDR
@@ -36,7 +39,19 @@ public struct APIServerConfig: Sendable {
         self.securePort = securePort
         self.insecurePort = insecurePort
         self.logFolder = logFolder
+        self.dns = dns
         self.tokens = tokens
+    }
+}
+
+/// Where the cluster's DNS is found: at the service's address, and at a port of the node's.
+public struct ClusterDNS: Sendable {
+    public var address: IPAddress
+    public var port: Int
+
+    public init(address: IPAddress, port: Int) {
+        self.address = address
+        self.port = port
     }
 }
 

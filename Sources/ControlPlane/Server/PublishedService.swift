@@ -1,28 +1,63 @@
 import KubeAPI
 import Logging
 
-/// Keeps the service `default/kubernetes` and its endpoints right: the way from pods to this server. Whoever changes or
-/// deletes them finds them again at once.
-struct KubernetesService: Sendable {
+/// A port of a service that runs on the node itself.
+struct PublishedPort: Sendable {
+    let name: String
+    let proto: String
+    /// At the service's address.
+    let port: Int
+    /// At the node's.
+    let target: Int
+}
+
+/// Keeps a service of our own and its endpoints right: `default/kubernetes`, the way from pods to this server, and
+/// `kube-system/kube-dns`. Whoever changes or deletes them finds them again at once.
+struct PublishedService: Sendable {
     let client: any APIClient
-    /// The first address of the service range.
+    let namespace: String
+    let name: String
+    let labels: [String: String]
     let clusterIP: IPAddress
     let endpoint: IPAddress
-    let port: Int
+    let ports: [PublishedPort]
     let log: Logger
 
-    private static let name = "kubernetes"
-    private static let namespace = "default"
     private static let resources: [ResourcePath] = [.services, .endpoints, .endpointSlices]
 
-    /// Watches the three objects until the task is cancelled.
+    /// The API at the first address of the service range.
+    static func kubernetes(
+        client: any APIClient, clusterIP: IPAddress, endpoint: IPAddress, port: Int, log: Logger
+    ) -> PublishedService {
+        PublishedService(
+            client: client, namespace: "default", name: "kubernetes",
+            labels: ["component": "apiserver", "provider": "kubernetes"], clusterIP: clusterIP, endpoint: endpoint,
+            ports: [PublishedPort(name: "https", proto: "TCP", port: 443, target: port)], log: log)
+    }
+
+    /// The cluster's DNS, under the name and labels that tools look for.
+    static func dns(client: any APIClient, _ dns: ClusterDNS, endpoint: IPAddress, log: Logger) -> PublishedService {
+        PublishedService(
+            client: client, namespace: "kube-system", name: "kube-dns",
+            labels: [
+                "k8s-app": "kube-dns", "kubernetes.io/cluster-service": "true", "kubernetes.io/name": "CoreDNS",
+            ], clusterIP: dns.address, endpoint: endpoint,
+            ports: [
+                PublishedPort(name: "dns", proto: "UDP", port: 53, target: dns.port),
+                PublishedPort(name: "dns-tcp", proto: "TCP", port: 53, target: dns.port),
+            ], log: log)
+    }
+
+    /// Makes the three objects and watches them until the task is cancelled.
     func run() async {
         let (changes, signal) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
         let informers = Self.resources.map {
             Informer(
-                client, $0, namespace: Self.namespace, fieldSelector: "metadata.name=\(Self.name)", log: log)
+                client, $0, namespace: namespace, fieldSelector: "metadata.name=\(name)", log: log)
         }
         for informer in informers { informer.onEvent { _ in signal.yield() } }
+        // Where there is nothing yet, nothing is reported.
+        signal.yield()
         await withTaskGroup(of: Void.self) { group in
             for informer in informers { group.addTask { await informer.run() } }
             group.addTask {
@@ -34,7 +69,7 @@ struct KubernetesService: Sendable {
                     } catch {
                         if Task.isCancelled { return }
                         log.warning(
-                            "cannot keep service", metadata: ["service": "default/kubernetes", "err": "\(error)"])
+                            "cannot keep service", metadata: ["service": "\(namespace)/\(name)", "err": "\(error)"])
                         try? await Task.sleep(for: backoff.next())  // cancellation ends the stream, too
                         signal.yield()
                     }
@@ -64,12 +99,15 @@ struct KubernetesService: Sendable {
     /// to go.
     private func removeForeign() async throws {
         do {
-            let current = try await client.get(.services, namespace: Self.namespace, name: Self.name)
+            let current = try await client.get(.services, namespace: namespace, name: name)
             if current["spec"]["clusterIP"].string == "\(clusterIP)" { return }
             log.notice(
-                "replacing service default/kubernetes, whose address is not that of the service range",
-                metadata: ["old": "\(current["spec"]["clusterIP"].stringValue)", "new": "\(clusterIP)"])
-            try await client.delete(.services, namespace: Self.namespace, name: Self.name)
+                "replacing a service whose address is not the one of the service range",
+                metadata: [
+                    "service": "\(namespace)/\(name)", "old": "\(current["spec"]["clusterIP"].stringValue)",
+                    "new": "\(clusterIP)",
+                ])
+            try await client.delete(.services, namespace: namespace, name: name)
         } catch let error as StatusError where error.isNotFound {
             return
         }
@@ -79,7 +117,7 @@ struct KubernetesService: Sendable {
         _ resource: ResourcePath, _ wanted: JSON, _ adjust: (inout JSON, JSON) -> Void
     ) async throws {
         do {
-            let current = try await client.get(resource, namespace: Self.namespace, name: Self.name)
+            let current = try await client.get(resource, namespace: namespace, name: name)
             var object = current
             for (key, value) in wanted["metadata"]["labels"].object ?? JSONObject() {
                 object["metadata"]["labels"][key] = value
@@ -87,41 +125,52 @@ struct KubernetesService: Sendable {
             adjust(&object, wanted)
             if object != current { try await client.update(resource, object) }
         } catch let error as StatusError where error.isNotFound {
-            try await client.create(resource, namespace: Self.namespace, wanted)
+            try await client.create(resource, namespace: namespace, wanted)
         }
     }
 
     private func object(_ resource: ResourcePath, labels: JSON) -> JSON {
         [
             "kind": .string(resource.kind), "apiVersion": .string(resource.apiVersion),
-            "metadata": ["name": .string(Self.name), "namespace": .string(Self.namespace), "labels": labels],
+            "metadata": ["name": .string(name), "namespace": .string(namespace), "labels": labels],
         ]
     }
 
     private var service: JSON {
-        var service = object(.services, labels: ["component": "apiserver", "provider": "kubernetes"])
+        var service = object(.services, labels: JSON(labels))
         service["spec"] = [
             "type": "ClusterIP", "clusterIP": .string("\(clusterIP)"), "clusterIPs": [.string("\(clusterIP)")],
-            "ports": [["name": "https", "port": 443, "protocol": "TCP", "targetPort": .int(Int64(port))]],
+            "ports": .array(
+                ports.map {
+                    [
+                        "name": .string($0.name), "port": .int(Int64($0.port)), "protocol": .string($0.proto),
+                        "targetPort": .int(Int64($0.target)),
+                    ]
+                }),
             "sessionAffinity": "None",
         ]
         return service
     }
 
-    private var portJSON: JSON { ["name": "https", "port": .int(Int64(port)), "protocol": "TCP"] }
+    private var portsJSON: JSON {
+        .array(
+            ports.map {
+                ["name": .string($0.name), "port": .int(Int64($0.target)), "protocol": .string($0.proto)]
+            })
+    }
 
     /// Not mirrored: its slice is made here.
     private var endpoints: JSON {
         var endpoints = object(.endpoints, labels: ["endpointslice.kubernetes.io/skip-mirror": "true"])
-        endpoints["subsets"] = [["addresses": [["ip": .string("\(endpoint)")]], "ports": [portJSON]]]
+        endpoints["subsets"] = [["addresses": [["ip": .string("\(endpoint)")]], "ports": portsJSON]]
         return endpoints
     }
 
     private var slice: JSON {
-        var slice = object(.endpointSlices, labels: ["kubernetes.io/service-name": "kubernetes"])
+        var slice = object(.endpointSlices, labels: ["kubernetes.io/service-name": .string(name)])
         slice["addressType"] = endpoint.isIPv4 ? "IPv4" : "IPv6"
         slice["endpoints"] = [["addresses": [.string("\(endpoint)")], "conditions": ["ready": true]]]
-        slice["ports"] = [portJSON]
+        slice["ports"] = portsJSON
         return slice
     }
 }
