@@ -70,10 +70,10 @@ final class NodeSite: Sendable {
             manifests: paths.manifests, imageDir: node.imageDir, podCIDR: podRange, maxPods: node.maxPods,
             podPidsLimit: node.podMaxPids == 0 ? KubeletConfig.defaultPodPidsLimit() : node.podMaxPids,
             clusterCIDR: clusterRange, serviceCIDR: serviceRange, port: node.kubeletPort, tls: tls)
+        node.dns.configure(&config, hasCluster: client != nil)
         warnOfFirewalls(log)
         config.endpointDrain = drain
         config.endpointDrainLimit = node.proxy.drainLimit
-        node.dns.configure(&config, hasCluster: client != nil)
         let runtime = try PodRuntime(config: paths.runtimeConfig(podRange: podRange, nodeIP: address), log: log)
         return try Kubelet(
             config: config, client: client, runtime: runtime, images: ImageStore(folder: paths.images), loops: loops,
@@ -85,7 +85,8 @@ final class NodeSite: Sendable {
         node: NodeOptions, nodePorts: ClosedRange<Int>?, client: (any APIClient)?, log: Logger
     ) throws -> ServiceProxy {
         var config = ProxyConfig(
-            mode: ProxyConfig.Mode(rawValue: node.proxyMode) ?? .auto, tag: paths.tag, nodeName: nodeName, nodeIP: address,
+            mode: ProxyConfig.Mode(rawValue: node.proxyMode) ?? .auto, tag: paths.tag, nodeName: nodeName,
+            nodeIP: address,
             clusterCIDR: podRange ?? clusterRange, serviceCIDR: serviceRange, nodePorts: nodePorts ?? 30_000...32_767)
         config.nodePortAddresses = try node.proxy.nodePortRanges
         config.masqueradesAll = node.proxy.masqueradeAll

@@ -123,8 +123,8 @@ struct NodeOptions: ParsableArguments {
     var kubeletPort = 10250
     @Option(help: "How services are carried: auto, nftables or userspace.")
     var proxyMode = "auto"
-    @OptionGroup(title: "DNS") var dns: DNSOptions
     @OptionGroup(title: "Proxy") var proxy: ProxyOptions
+    @OptionGroup(title: "DNS") var dns: DNSOptions
 
     func validate() throws {
         if let nodeIp, IPAddress(nodeIp) == nil {

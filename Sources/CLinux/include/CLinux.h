@@ -8,7 +8,6 @@
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
 #include "datagrams.h"
-#include "datagrams.h"
 
 // Calls answer -errno where they fail, so that no Swift code can run between the call and the reading of errno.
 
