@@ -97,7 +97,7 @@ public final class ServiceProxy: Sendable {
             (rules, rulesPort, self.conntrack) = (proxy, kernel.port, conntrack)
             egressProblem = nil
         } else {
-            let forwarder = try Forwarder(nodeAddress: config.nodeIP, log: log)
+            let forwarder = try Forwarder(config, log: log)
             forwarder.setNodePortAddresses(current)
             carrier = forwarder
             do throws(KernelError) {
@@ -140,6 +140,7 @@ public final class ServiceProxy: Sendable {
                 "nf_tables can't be used: services are carried in userspace", metadata: ["err": "\(fallbackReason)"])
         }
         if let egressProblem { log.error("pods have no way out", metadata: ["err": "\(egressProblem)"]) }
+        reportFallback()
         warnOfPortRange()
         let monitor = watchNode()
         await withTaskGroup(of: Void.self) { group in

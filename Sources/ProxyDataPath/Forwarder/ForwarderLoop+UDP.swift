@@ -1,92 +1,117 @@
 import Glibc
 import Kernel
 
-/// Datagrams: each client has a session, and with it a socket to its backend, so that answers find back.
+/// Datagrams: each client has a flow, and with it a socket to its backend, so that answers find back.
 extension ForwarderLoop {
     /// From clients.
-    func receive(_ listener: Listener, _ id: Int) {
-        for _ in 0..<Self.acceptTurn {
-            var peer = sockaddr_in()
-            let count = SocketCalls.receive(listener.socket, datagram, Self.datagramBytes, from: &peer)
+    mutating func receive(_ id: Int) {
+        for _ in 0..<ForwarderLimits.acceptTurn {
+            let count = SocketCalls.receive(listeners[id].socket, datagram, ForwarderLimits.datagramBytes, from: peer)
             // An error that an earlier answer met (ECONNREFUSED) has been taken off by asking.
             if count == -Int(EAGAIN) { return }
             guard count >= 0 else { continue }
-            forward(count, SocketAddress(peer), listener, id)
+            forward(count, SocketAddress(peer), id)
         }
     }
 
-    private func forward(_ count: Int, _ client: SocketAddress, _ listener: Listener, _ id: Int) {
+    private mutating func forward(_ count: Int, _ client: SocketAddress, _ id: Int) {
         // Once more with another backend, where the first refuses.
+        var failed: Int32 = -1
         for _ in 0..<2 {
-            guard let index = sessions.find(client, listener: id) ?? open(client, listener, id) else { return }
-            sessions.touch(index, at: now)
-            let sent = send(sessions.slab[index].socket, datagram, count, Int32(MSG_DONTWAIT | MSG_NOSIGNAL))
+            guard let index = flows.find(client, listener: Int32(id)) ?? open(client, id, besides: failed) else {
+                return
+            }
+            flows.touch(index, nowMs: nowMs)
+            let sent = send(flows.slab[index].socket, datagram, count, Int32(MSG_DONTWAIT | MSG_NOSIGNAL))
+            if sent >= 0 { counts.datagrams &+= 1 }
             if sent >= 0 || errno != ECONNREFUSED { return }
-            endSession(index)
+            if let pool = poolIndex(flows.slab[index].pool) {
+                failed = pools[pool].index(of: flows.slab[index].backend) ?? -1
+                pools[pool].avoid(failed, nowMs: nowMs)
+            }
+            endFlow(index)
         }
     }
 
-    private func open(_ client: SocketAddress, _ listener: Listener, _ id: Int) -> Int? {
-        guard let backend = services[listener.service]?.choose(for: client.address, at: now) else { return nil }
-        if freeDescriptors < 1 {
-            // The one that was silent for longest makes room.
-            guard let oldest = sessions.oldestIndex else { return nil }
-            endSession(oldest)
+    private mutating func open(_ client: SocketAddress, _ id: Int, besides failed: Int32) -> Int? {
+        guard let number = pool(for: client, at: id) else {
+            counts.refusedBySource &+= 1
+            return nil
         }
-        let socket = SocketCalls.connect(backend, SocketCalls.datagramType)
-        guard socket >= 0 else { return nil }
-        freeDescriptors -= 1
-        let index = sessions.insert(
-            UDPSession(
-                socket: socket, listener: Int32(id), service: Int32(listener.service), client: client,
-                backend: backend, last: now))
+        guard let pool = poolIndex(number), let choice = choose(pool, for: client, besides: failed),
+            let backend = pools[pool].address(choice)
+        else { return nil }
+        while flows.isFull || !shared.budget.take(1) {
+            // The one that was silent for longest makes room.
+            guard let oldest = flows.oldestIndex else { return nil }
+            endFlow(oldest)
+            counts.flowsEvicted &+= 1
+        }
+        let (socket, _) = SocketCalls.connect(backend, SocketCalls.datagramType)
+        guard socket >= 0 else {
+            shared.budget.give(1)
+            return nil
+        }
+        let flow = UDPFlow(
+            socket: socket, listener: Int32(id), pool: number, client: client, backend: backend, lastMs: nowMs)
+        guard let index = flows.insert(flow) else { return nil }  // there is room: it was made
+        counts.flowsOpened &+= 1
         do throws(KernelError) {
-            try epoll.add(socket, .readable, data: Self.data(.session, index, sessions.slab.generation(index)))
+            try epoll.add(socket, .readable, data: Self.data(.flow, index, flows.slab.generation(index)))
         } catch {
-            endSession(index)
+            endFlow(index)
             return nil
         }
         return index
     }
 
+    private mutating func choose(_ pool: Int, for client: SocketAddress, besides failed: Int32) -> Int32? {
+        if pools[pool].affinitySeconds > 0 {
+            return shared.affinity.choose(
+                for: client, in: pools[pool], nowMs: nowMs, nowSeconds: nowSeconds, besides: failed)
+        }
+        if failed >= 0 { return pools[pool].choose(after: failed, nowMs: nowMs) }
+        return pools[pool].choose(nextRandom(), nowMs: nowMs)
+    }
+
     /// From a backend.
-    func answer(_ index: Int) {
-        let session = sessions.slab[index]
-        guard let listener = listeners[Int(session.listener)] else { return endSession(index) }
-        for _ in 0..<Self.acceptTurn {
-            let count = recv(session.socket, datagram, Self.datagramBytes, Int32(MSG_DONTWAIT))
+    mutating func answer(_ index: Int) {
+        let flow = flows.slab[index]
+        let listener = listeners[Int(flow.listener)].socket
+        for _ in 0..<ForwarderLimits.acceptTurn {
+            let count = recv(flow.socket, datagram, ForwarderLimits.datagramBytes, Int32(MSG_DONTWAIT))
             if count < 0 {
                 // Nobody listens there (any more): the client's next datagram finds another backend.
-                if errno == ECONNREFUSED { endSession(index) }
+                if errno == ECONNREFUSED { endFlow(index) }
                 return
             }
-            sessions.touch(index, at: now)
-            SocketCalls.send(listener.socket, datagram, count, to: session.client)
+            flows.touch(index, nowMs: nowMs)
+            counts.datagrams &+= 1
+            SocketCalls.send(listener, datagram, count, to: flow.client)
         }
     }
 
-    func endSession(_ index: Int) {
-        close(sessions.slab[index].socket)
-        sessions.remove(index)
-        freeDescriptors += 1
+    mutating func endFlow(_ index: Int) {
+        close(flows.slab[index].socket)
+        flows.remove(index)
+        shared.budget.give(1)
     }
 
-    func expireSessions() {
-        while let last = sessions.oldest, let index = sessions.oldestIndex, now &- last >= Self.sessionNanos {
-            endSession(index)
+    mutating func expireFlows() {
+        while let index = flows.oldestIndex {
+            guard nowMs &- flows.slab[index].lastMs >= shared.limits.flowIdleMs else { return }
+            endFlow(index)
         }
     }
 
     /// Those whose backend has gone.
-    func dropSessions(of service: Int, besides backends: [SocketAddress]) {
-        guard sessions.count > 0 else { return }
+    mutating func dropFlows(of pool: Int32, besides backends: [SocketAddress]) {
+        guard flows.count > 0 else { return }
         let kept = Set(backends)
-        for index in sessions.indices(where: { Int($0.service) == service && !kept.contains($0.backend) }) {
-            endSession(index)
-        }
+        for index in flows.indices(where: { $0.pool == pool && !kept.contains($0.backend) }) { endFlow(index) }
     }
 
-    func dropSessions(from listener: Int) {
-        for index in sessions.indices(where: { Int($0.listener) == listener }) { endSession(index) }
+    mutating func dropFlows(from listener: Int) {
+        for index in flows.indices(where: { Int($0.listener) == listener }) { endFlow(index) }
     }
 }

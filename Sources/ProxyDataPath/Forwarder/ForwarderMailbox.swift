@@ -4,7 +4,11 @@ import Synchronization
 
 /// Commands on their way to the loop, and a pipe that wakes it.
 final class ForwarderMailbox: Sendable {
-    private let commands = Mutex<[ForwarderLoop.Command]>([])
+    private struct State {
+        var commands: [ForwarderLoop.Command] = []
+        var hasEnded = false
+    }
+    private let state = Mutex(State())
     private let pipe: Pipe
     private let answers: Pipe
 
@@ -35,13 +39,17 @@ final class ForwarderMailbox: Sendable {
 
     func post(_ new: [ForwarderLoop.Command]) {
         guard !new.isEmpty else { return }
-        commands.withLock { $0 += new }
+        let hasEnded = state.withLock { state in
+            if !state.hasEnded { state.commands += new }
+            return state.hasEnded
+        }
+        if hasEnded { return Self.answer(new) }
         var byte: UInt8 = 1
         // EAGAIN: the pipe is full, so that the loop wakes anyway.
         _ = write(pipe.write.raw, &byte, 1)
     }
 
-    /// Waits until the loop has done all that was posted.
+    /// Waits until the loop has done all that was posted, or has ended.
     func wait() {
         post([.answer(answers.write.raw)])
         var byte: UInt8 = 0
@@ -51,9 +59,26 @@ final class ForwarderMailbox: Sendable {
     func take() -> [ForwarderLoop.Command] {
         var bytes: (UInt64, UInt64) = (0, 0)
         _ = read(pipe.read.raw, &bytes, 16)
-        return commands.withLock { commands in
-            defer { commands = [] }
-            return commands
+        return state.withLock { state in
+            defer { state.commands = [] }
+            return state.commands
+        }
+    }
+
+    /// The loop has ended: nobody waits for it from now on.
+    func end() {
+        let left = state.withLock { state in
+            state.hasEnded = true
+            defer { state.commands = [] }
+            return state.commands
+        }
+        Self.answer(left)
+    }
+
+    private static func answer(_ commands: [ForwarderLoop.Command]) {
+        for case .answer(let descriptor) in commands {
+            var byte: UInt8 = 1
+            _ = write(descriptor, &byte, 1)
         }
     }
 }

@@ -1,44 +1,45 @@
-/// Plain structs by number, in memory that grows but never moves what is free: no allocation and no reference counting
-/// for each connection. Numbers of freed ones come again, with another generation.
+import Glibc
+
+/// Plain structs by number, with a bound: their memory is reserved once and touched only as far as it is used, so that
+/// nothing moves, is allocated or counted for each connection. Numbers of freed ones come again, the last freed first,
+/// with another generation.
 struct Slab<Element: BitwiseCopyable>: ~Copyable {
     private struct Cell {
         var element: Element
+        /// Odd while it is used.
         var generation: UInt32
         /// The next free one, where this is free.
         var next: Int32
     }
-    private var cells: UnsafeMutablePointer<Cell>
-    private var capacity: Int
-    private var used = 0
+    private let cells: UnsafeMutablePointer<Cell>
+    let capacity: Int
+    /// Numbers below have been given out once.
+    private(set) var highest = 0
     private var free: Int32 = -1
     private(set) var count = 0
 
-    init() {
-        capacity = 256
+    init(capacity: Int) {
+        self.capacity = capacity
         cells = .allocate(capacity: capacity)
     }
 
     deinit { cells.deallocate() }
 
-    /// Takes a place for the element.
-    mutating func insert(_ element: Element) -> Int {
-        count += 1
+    /// Takes a place for the element; nil where the bound is reached.
+    mutating func insert(_ element: Element) -> Int? {
         if free >= 0 {
             let index = Int(free)
             free = cells[index].next
             cells[index].element = element
+            cells[index].generation &+= 1
+            count += 1
             return index
         }
-        if used == capacity {
-            let larger = UnsafeMutablePointer<Cell>.allocate(capacity: capacity * 2)
-            larger.moveInitialize(from: cells, count: used)
-            cells.deallocate()
-            cells = larger
-            capacity *= 2
-        }
-        (cells + used).initialize(to: Cell(element: element, generation: 1, next: -1))
-        used += 1
-        return used - 1
+        guard highest < capacity else { return nil }
+        (cells + highest).initialize(to: Cell(element: element, generation: 1, next: -1))
+        highest += 1
+        count += 1
+        return highest - 1
     }
 
     mutating func remove(_ index: Int) {
@@ -49,7 +50,9 @@ struct Slab<Element: BitwiseCopyable>: ~Copyable {
     }
 
     /// Says whether a number still means what it meant.
-    func generation(_ index: Int) -> UInt32 { index < used ? cells[index].generation : 0 }
+    func generation(_ index: Int) -> UInt32 { index < highest ? cells[index].generation : 0 }
+
+    func isUsed(_ index: Int) -> Bool { index < highest && cells[index].generation & 1 == 1 }
 
     subscript(_ index: Int) -> Element {
         unsafeAddress { UnsafePointer(pointer(index)) }

@@ -46,7 +46,7 @@ extension ServiceProxy {
                 ))
             extra.append(("swiftlet_proxy_nftables_rules", "Rules of the table", [("", Double(rules.ruleCount))]))
         }
-        return metrics.text(extra)
+        return metrics.text(extra) + ((carrier as? Forwarder)?.metricsText ?? "")
     }
 
     /// What is programmed, as a document: for all services, or for one (`namespace/name`). Connections are counted where

@@ -1,0 +1,72 @@
+import Kernel
+import KubeAPI
+import Logging
+
+extension ServiceProxy {
+    /// Tells of the way in which services are carried where it is not the one that was hoped for, as an event of the
+    /// node: somebody who wonders about the addresses that pods see looks there, not into our log.
+    func reportFallback() {
+        guard let client, let fallbackReason else { return }
+        // As the kubelet's own events of the node: its name stands for its uid.
+        let node: JSON = [
+            "kind": "Node", "apiVersion": "v1",
+            "metadata": ["name": .string(config.nodeName), "uid": .string(config.nodeName)],
+        ]
+        EventRecorder(client: client, component: "kube-proxy", host: config.nodeName).record(
+            object: node, type: .warning, reason: "ServicesInUserspace",
+            message:
+                "nf_tables can't be used, so that services are forwarded in userspace and endpoints see the node's "
+                + "address: \(fallbackReason)")
+        guard let egressProblem else { return }
+        EventRecorder(client: client, component: "kube-proxy", host: config.nodeName).record(
+            object: node, type: .warning, reason: "NoEgress", message: egressProblem)
+    }
+}
+
+extension Forwarder {
+    /// The services of a cluster, on the node that is described.
+    convenience init(_ config: ProxyConfig, log: Logger) throws(KernelError) {
+        let own = CIDR(config.nodeIP, prefixLength: config.nodeIP.family.bitCount)
+        let routes = try ForwarderRoutes(
+            priority: ServiceRoute.priority(tag: config.tag), source: config.nodeIP,
+            covered: [config.serviceCIDR] + [own].compactMap(\.self))
+        try self.init(nodeAddress: config.nodeIP, clusterRanges: [config.clusterCIDR], routes: routes, log: log)
+    }
+
+    /// What it has done and holds, in Prometheus' text form.
+    var metricsText: String {
+        let counts = counts
+        var text = ""
+        func add(_ name: String, _ type: String, _ help: String, _ values: [(labels: String, value: UInt64)]) {
+            text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n"
+            for (labels, value) in values { text += "\(name)\(labels) \(value)\n" }
+        }
+        let prefix = "swiftlet_proxy_userspace_"
+        add(prefix + "connections", "gauge", "TCP connections that are open.", [("", counts.connections)])
+        add(
+            prefix + "connection_limit", "gauge", "TCP connections that may be open at once.",
+            [("", UInt64(limits.connections))])
+        add(prefix + "connections_total", "counter", "TCP connections that were taken.", [("", counts.accepted)])
+        add(
+            prefix + "refused_total", "counter", "TCP connections that were reset before an endpoint had them.",
+            [
+                ("{reason=\"limit\"}", counts.refusedByLimit), ("{reason=\"source\"}", counts.refusedBySource),
+                ("{reason=\"unreachable\"}", counts.unreachable),
+            ])
+        add(
+            prefix + "failovers_total", "counter", "Attempts after one endpoint had failed.", [("", counts.failovers)])
+        add(
+            prefix + "idle_ends_total", "counter", "TCP connections that ended because nothing had passed.",
+            [("", counts.idleEnds)])
+        add(prefix + "bytes_total", "counter", "Bytes over TCP, both ways.", [("", counts.bytes)])
+        add(prefix + "flows", "gauge", "UDP flows that are open.", [("", counts.flows)])
+        add(prefix + "flows_total", "counter", "UDP flows that were opened.", [("", counts.flowsOpened)])
+        add(
+            prefix + "flows_evicted_total", "counter", "UDP flows that ended early, to make room.",
+            [("", counts.flowsEvicted)])
+        add(prefix + "datagrams_total", "counter", "UDP datagrams, both ways.", [("", counts.datagrams)])
+        add(prefix + "pipes", "gauge", "Pipes that are open for bulk.", [("", counts.pipes)])
+        add(prefix + "blocks", "gauge", "Blocks of 16 KiB that hold what can't be written yet.", [("", counts.blocks)])
+        return text
+    }
+}
