@@ -58,16 +58,22 @@ static int inside(int argc, char **argv) {
         return 3;
     } else if (strcmp(verb, "terminal") == 0) { // tells its size, at first and after each change, until a line comes
         struct sigaction action = {.sa_handler = on_resize};
+        sigset_t held, before;
+        sigemptyset(&held);
+        sigaddset(&held, SIGWINCH);
+        // Only heard while it waits: none comes between a look and a wait.
+        sigprocmask(SIG_BLOCK, &held, &before);
         sigaction(SIGWINCH, &action, NULL);
         printf("terminal %d %d %d %s\n", isatty(0), isatty(1), isatty(2), ttyname(0));
         print_size();
         char line[256];
-        while (!fgets(line, sizeof line, stdin)) {
+        struct pollfd input = {0, POLLIN, 0};
+        while (ppoll(&input, 1, NULL, &before) < 0) {
             if (errno != EINTR || !is_resized) return 8;
             is_resized = 0;
-            clearerr(stdin);
             print_size();
         }
+        if (!fgets(line, sizeof line, stdin)) return 8;
         printf("line %s", line);
         return 9;
     } else if (strcmp(verb, "flood") == 0) { // flood COUNT: so many numbered lines
