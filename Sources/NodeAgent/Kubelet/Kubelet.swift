@@ -71,7 +71,8 @@ public final class Kubelet: Sendable {
             services: client.map { Informer($0, .services, log: log) },
             files: files, leftovers: Leftovers(thread: files, log: log), metrics: metrics,
             health: try healthRunner
-                ?? NodeHealthRunner(dialer: Dialer(loops: loops), commands: nil), log: log)
+                ?? NodeHealthRunner(
+                    dialer: Dialer(loops: loops), commands: RuntimeCommands(runtime: runtime)), log: log)
         let workers = PodWorkers(context: context)
         wakeUp.workers = workers
         self.config = config

@@ -120,9 +120,10 @@ struct PlanMaker {
                     !isOfThisSandbox && pod.restartPolicy != "Never"
                     || end.exitCode != 0 && pod.restartPolicy != "Never"
             } else {
+                // What a probe has ended failed, whatever it says itself.
+                let hasFailed = end.exitCode != 0 || known.isFailedProbe
                 restarts =
-                    isChanged
-                    || (pod.restartPolicy == "Always" || pod.restartPolicy == "OnFailure" && end.exitCode != 0)
+                    isChanged || pod.restartPolicy == "Always" || pod.restartPolicy == "OnFailure" && hasFailed
             }
             if !restarts { return .finished }
             if !isChanged, end.exitCode != 0 || !isInit, let endedAt = known.backoffFrom,

@@ -70,6 +70,14 @@ import Testing
         #expect(plan(pod, state).wakeAt == Sample.start + .seconds(6))
     }
 
+    @Test func whatAProbeHasEndedFailedThoughItSaysOtherwise() throws {
+        let pod = try pod("livenessProbe: {tcpSocket: {port: 80}}", restartPolicy: "OnFailure")
+        var state = Sample.state(["main": Sample.ended(0)])
+        #expect(plan(pod, state).isFinal)
+        state.containers["main"]?.isFailedProbe = true
+        #expect(plan(pod, state).actions == [.findImage("main")])
+    }
+
     @Test func othersWaitForASidecarsStartupProbe() throws {
         let pod = try Sample.pod(
             "{initContainers: [{name: side, image: demo, restartPolicy: Always, startupProbe: {tcpSocket: {port: 80}}}], containers: [{name: main, image: demo}]}"
