@@ -10,6 +10,7 @@ public final class PodRuntime: Sendable {
     /// Ends of containers and supervisors, in the order in which they were heard. One consumer.
     public let events: AsyncStream<RuntimeEvent>
     private let context: RuntimeContext
+    private let shares: ClassShares
     private let sandboxes = Mutex<[String: Sandbox]>([:])
 
     /// False in a build without the pods' supervisor, as of the unit tests alone: no pod can be built then.
@@ -26,6 +27,8 @@ public final class PodRuntime: Sendable {
         events = stream
         context = try RuntimeContext(
             config: config, log: log, features: features, cgroups: cgroups, publish: continuation)
+        shares = ClassShares(cgroups: context.cgroups, log: log)
+        log.info("limits are kept by cgroups", metadata: ["layout": "\(context.cgroups.layout)"])
         context.network.onLinkLost { [weak self] address in self?.linkLost(address) }
     }
 
@@ -39,6 +42,7 @@ public final class PodRuntime: Sendable {
         sandboxes.withLock { sandboxes in
             for sandbox in found { sandboxes[sandbox.uid] = sandbox }
         }
+        for sandbox in found { shares.add(sandbox.state.withLock { $0.record.spec }) }
         if let range = context.config.podCIDR { try setPodCIDR(range) }
         return found.map { sandbox in
             let (spec, isAlive) = sandbox.state.withLock { ($0.record.spec, $0.phase == .running) }
@@ -69,6 +73,7 @@ public final class PodRuntime: Sendable {
         guard isNew else {
             throw RuntimeError(.system, "pod \(spec.namespace)/\(spec.name) has a sandbox already: remove it first")
         }
+        shares.add(spec)
         do throws(RuntimeError) {
             return try await sandbox.build()
         } catch {
@@ -174,8 +179,11 @@ public final class PodRuntime: Sendable {
     }
 
     private func forget(_ sandbox: Sandbox) {
-        sandboxes.withLock { sandboxes in
-            if sandboxes[sandbox.uid] === sandbox { sandboxes[sandbox.uid] = nil }
+        let isKnown = sandboxes.withLock { sandboxes in
+            guard sandboxes[sandbox.uid] === sandbox else { return false }
+            sandboxes[sandbox.uid] = nil
+            return true
         }
+        if isKnown { shares.remove(sandbox.state.withLock { $0.record.spec }) }
     }
 }

@@ -91,7 +91,7 @@ enum KernelChecks {
                 (KernelFile.readIfPresent(unified + "/cgroup.controllers") ?? "").split(separator: " ").map(String.init)
             )
         }
-        let layout = isV1 ? (mounts.unified == nil ? "v1" : "v1 with v2 beside it") : "v2"
+        let layout = isV1 ? (mounts.unified == nil ? "v1" : "v1, with v2 beside it for killing") : "v2"
         let missing = ["cpu", "memory", "pids"].filter { !available.contains($0) }
         return missing.isEmpty
             ? .ok("cgroups", "\(layout) with cpu, memory and pids")
