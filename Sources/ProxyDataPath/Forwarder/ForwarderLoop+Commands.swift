@@ -44,7 +44,8 @@ extension ForwarderLoop {
     static let poolIndexMask: Int32 = (1 << poolIndexBits) - 1
 
     mutating func obey() {
-        for command in mailbox.take() {
+        let commands = mailbox.take()
+        for (position, command) in commands.enumerated() {
             switch command {
             case .setPool(let number, let backends, let seconds, let key):
                 let index = Int(number & Self.poolIndexMask)
@@ -77,7 +78,10 @@ extension ForwarderLoop {
             case .answer(let descriptor):
                 var byte: UInt8 = 1
                 _ = write(descriptor, &byte, 1)
-            case .stop: isStopping = true
+            case .stop:
+                // Who waits for the end is answered when all is closed.
+                isStopping = true
+                return mailbox.post(Array(commands[(position + 1)...]))
             }
         }
     }
