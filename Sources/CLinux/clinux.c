@@ -94,6 +94,31 @@ struct spawn_arguments {
     const sigset_t *empty;
 };
 
+// Closes all of the daemon's descriptors but what the plan needs: a lock on a file would be held for as long as the child
+// takes to execute, also by the child of a daemon that has just been killed.
+static void close_others(const struct swl_spawn_plan *plan) {
+    int kept[24];
+    size_t count = 0;
+    const int own[] = {plan->image, plan->socket, plan->state_directory, plan->network_namespace};
+    for (size_t i = 0; i < sizeof own / sizeof *own; i++)
+        if (own[i] >= 0) kept[count++] = own[i];
+    for (size_t i = 0; i < plan->cgroup_tasks_count && count < sizeof kept / sizeof *kept; i++)
+        kept[count++] = plan->cgroup_tasks[i];
+    // Sorted, each is the end of a gap.
+    for (size_t i = 1; i < count; i++)
+        for (size_t j = i; j > 0 && kept[j] < kept[j - 1]; j--) {
+            int other = kept[j];
+            kept[j] = kept[j - 1];
+            kept[j - 1] = other;
+        }
+    unsigned first = 3;
+    for (size_t i = 0; i < count; i++) {
+        if (kept[i] > (int)first) syscall(SYS_close_range, first, (unsigned)kept[i] - 1, 0);
+        if (kept[i] >= (int)first) first = (unsigned)kept[i] + 1;
+    }
+    syscall(SYS_close_range, first, ~0u, 0);
+}
+
 // Runs in the child, in the daemon's memory and on a stack of its own: no allocation, no stdio, nothing that takes a lock.
 static int spawn_child(void *context) {
     const struct spawn_arguments *arguments = context;
@@ -106,6 +131,7 @@ static int spawn_child(void *context) {
         out->index = (at); \
         goto failed; \
     } while (0)
+    close_others(plan);
     setsid();
     // Handlers are the daemon's code: none of them may run here or survive in what is executed.
     for (int signal = 1; signal < 65; signal++) {

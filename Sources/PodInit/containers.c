@@ -294,13 +294,12 @@ void container_start(int client, uint32_t request, int plan_fd, int is_exec, con
     containers_count++;
     if (plan.oom_file) c->oom_file = strdup(plan.oom_file);
     if (plan.kill_file) c->kill_file = strdup(plan.kill_file);
-    stage = STAGE_LOG;
     if (!is_exec) {
-        subject = plan.log_path ? plan.log_path : "";
+        stage = STAGE_LOG;
         c->log.path = plan.log_path ? strdup(plan.log_path) : NULL;
         c->log.size_limit = (int64_t)plan.log_size;
         c->log.files_limit = plan.log_files;
-        if (!c->log.path || log_open(&c->log) < 0) goto failed;
+        if (!c->log.path) goto failed;
         stage = STAGE_DESCRIPTORS;
         subject = "";
         // For those who are executed in it.
@@ -377,8 +376,14 @@ void container_start(int client, uint32_t request, int plan_fd, int is_exec, con
     if (pid < 0) goto failed;
     c->pid = pid;
     c->started = now_nanos();
-    if (watch(report[0], EPOLLIN, (uint64_t)(uintptr_t)c | 1) < 0) {
+    stage = STAGE_LOG;
+    subject = c->log.path ? c->log.path : "";
+    // Meanwhile the child builds its root on another processor.
+    if ((!is_exec && log_open(&c->log) < 0) || watch(report[0], EPOLLIN, (uint64_t)(uintptr_t)c | 1) < 0) {
+        saved = errno;
         kill(pid, SIGKILL);
+        while (waitpid(pid, NULL, 0) < 0 && errno == EINTR) {}
+        errno = saved;
         goto failed;
     }
     c = NULL;

@@ -50,7 +50,10 @@ struct Paths: Sendable {
 
     /// What the pods' runtime needs of all this.
     func runtimeConfig(podRange: CIDR? = nil, nodeIP: IPAddress? = nil) -> RuntimeConfig {
-        RuntimeConfig(dataDir: dataDir, runDir: runDir, tag: tag, podCIDR: podRange, nodeIP: nodeIP)
+        RuntimeConfig(
+            dataDir: dataDir, runDir: runDir, tag: tag, podCIDR: podRange, nodeIP: nodeIP,
+            // Not a flag: of use to integration/test-steps alone.
+            dyingStep: getenv("SWIFTLET_DIE_BEHIND").map { String(cString: $0) })
     }
 
     private static func absolute(_ path: String) -> String {

@@ -10,7 +10,8 @@ enum ContainerFolder {
     /// Makes one that was not there: a writable layer is never used twice (it is mounted `volatile`).
     static func make(_ path: String, _ record: ContainerRecord) throws(KernelError) {
         try makeFolder(path, 0o700)
-        try DurableFile.write(record.json.serialized(), to: path + "/" + ContainerRecord.fileName, isSynced: false)
+        // Half of one is as good as none: nothing of the container has run then.
+        try DurableFile.create(record.json.serialized(), at: path + "/" + ContainerRecord.fileName)
         // The root of the container gets its mode from it.
         try makeFolder(ContainerPlan.upper(path), 0o755)
         try makeFolder(ContainerPlan.work(path), 0o700)

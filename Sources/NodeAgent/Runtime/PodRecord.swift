@@ -7,8 +7,9 @@ struct PodRecord: Sendable, Equatable {
     static let format = 1
 
     enum Phase: String, Sendable {
-        /// Some of it may exist; it is removed as a whole.
+        /// Some of it may exist. All of it does where a container was begun.
         case building
+        /// Written by earlier versions, which noted that it was whole.
         case running
         /// Some of it may be gone; the rest is removed.
         case removing
@@ -54,6 +55,11 @@ struct PodRecord: Sendable, Equatable {
         self.spec = spec
         self.address = address
         self.createdAt = createdAt
+    }
+
+    /// Writes the first record of a pod, before anything of it exists: half of one says that nothing does.
+    func create(at path: String) throws(KernelError) {
+        try DurableFile.create(json.serialized(), at: path)
     }
 
     /// Written through to the kernel, not to the disk: it has to survive this process. What a power cut takes is a record

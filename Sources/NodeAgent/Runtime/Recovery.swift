@@ -46,17 +46,19 @@ struct Recovery: Sendable {
         var sandboxes: [Sandbox] = []
         for file in FileTree.names(in: context.paths.records) {
             let path = context.paths.records + "/" + file
-            guard file.hasSuffix(".json"), RuntimePaths.isValid(uid: String(file.dropLast(5))) else {
+            let parts = file.split(separator: ".", omittingEmptySubsequences: false)
+            let uid = parts.dropLast().joined(separator: ".")
+            guard let kind = parts.last, kind == "json" || kind == "removing", RuntimePaths.isValid(uid: uid) else {
                 unlink(path)
                 continue
             }
-            let uid = String(file.dropLast(5))
-            guard let record = PodRecord.read(path), record.spec.podUID == uid else {
+            guard var record = PodRecord.read(path), record.spec.podUID == uid else {
                 // Torn by a power cut, or written by a later version: what it was about is swept like any orphan.
                 context.log.warning("removing a pod whose record cannot be read", metadata: ["uid": "\(uid)"])
                 removeRemains(uid)
                 continue
             }
+            if kind == "removing" { record.phase = .removing }
             let sandbox = Sandbox(context, phase: .building, record: record)
             for container in folders[uid] ?? [] {
                 sandbox.state.withLock {
@@ -73,9 +75,17 @@ struct Recovery: Sendable {
 
     /// False where nothing is left of it.
     private func settle(_ sandbox: Sandbox) async -> Bool {
-        let phase = sandbox.state.withLock { $0.record.phase }
         let supervisor = await sandbox.connect()
-        guard phase == .running else {
+        let isLeft = sandbox.state.withLock { state in
+            switch state.record.phase {
+            // Where no container was ever begun nothing of it has run, and what the kubelet makes beside it (its hosts
+            // file) may be missing: it is made anew.
+            case .building: state.containers.isEmpty
+            case .running: false
+            case .removing: true
+            }
+        }
+        guard !isLeft else {
             sandbox.state.withLock { $0.supervisor = supervisor }
             // Unlistened it could not tell of its end.
             if let supervisor { _ = await sandbox.reports(of: supervisor) }

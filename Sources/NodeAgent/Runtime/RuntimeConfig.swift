@@ -14,10 +14,12 @@ public struct RuntimeConfig: Sendable {
     public var nodeIP: IPAddress?
     /// Written at start where it is 0: pods reach nothing else without.
     public var enablesForwarding: Bool
+    /// For tests: the step of building or removing a pod (docs/pod-steps.md) behind which the process kills itself.
+    public var dyingStep: String?
 
     public init(
         dataDir: String, runDir: String, tag: String, podCIDR: CIDR? = nil, nodeIP: IPAddress? = nil,
-        enablesForwarding: Bool = true
+        enablesForwarding: Bool = true, dyingStep: String? = nil
     ) {
         self.dataDir = dataDir
         self.runDir = runDir
@@ -25,5 +27,6 @@ public struct RuntimeConfig: Sendable {
         self.podCIDR = podCIDR
         self.nodeIP = nodeIP
         self.enablesForwarding = enablesForwarding
+        self.dyingStep = dyingStep
     }
 }

@@ -5,6 +5,8 @@ struct RuntimePaths: Sendable {
 
     /// One JSON file for each pod, written before anything of it exists.
     var records: String { dataDir + "/sandboxes" }
+    /// The same record, once the pod is being removed: to rename it is all that has to be written.
+    func removalRecord(_ uid: String) -> String { records + "/\(uid).removing" }
     func record(_ uid: String) -> String { records + "/\(uid).json" }
     /// One folder for each container: its writable layer and what is known of it.
     var containers: String { dataDir + "/containers" }

@@ -22,6 +22,7 @@ extension Sandbox {
                         }
                         var watch = laps
                         watch.lap("hello")
+                        self.context.passed(.supervisorHeard)
                         let timings = watch.laps
                         self.change { state in
                             state.timings = timings
@@ -53,12 +54,18 @@ extension Sandbox {
         let address = record.address
         state.withLock { $0.record.address = address }
         watch.lap("network")
+        context.passed(.networkTaken)
         do throws(KernelError) {
-            try record.write(to: context.paths.record(uid))
+            try record.create(at: context.paths.record(uid))
             watch.lap("record")
+            context.passed(.recordWritten)
             let folderPath = context.paths.state(uid)
             let (listening, grouping) = context.workers.both {
-                Result { () throws(KernelError) in try Listener(folderPath) }
+                Result { () throws(KernelError) in
+                    let listener = try Listener(folderPath)
+                    context.passed(.listenerMade)
+                    return listener
+                }
             } and: { [context, cgroup] in
                 Result { () throws(KernelError) in
                     try context.cgroups.create(cgroup, spec.resources.cgroup, isInner: true)
@@ -67,10 +74,12 @@ extension Sandbox {
             let listener = try listening.get()
             try grouping.get()
             watch.lap("cgroup")
+            context.passed(.podCgroupsMade)
             let child = try spawn(spec).run(
                 image: context.image, networkNamespace: network?.namespace.descriptor.raw, socket: listener.socket,
                 stateDirectory: listener.folder)
             watch.lap("spawn")
+            context.passed(.supervisorSpawned)
             // It listens from before its birth: what is sent now waits for it.
             let socket = try PacketSocket(connectingIn: listener.folder, name: RuntimePaths.socketName)
             let pid = child.pid
@@ -78,11 +87,6 @@ extension Sandbox {
                 pid: pid, pidfd: child.takePidfd(), socket: socket, loop: context.loop
             ) { [weak self] event in self?.hear(event) }
             state.withLock { $0.supervisor = supervisor }
-            // Meanwhile it comes up on another processor.
-            record.phase = .running
-            try record.write(to: context.paths.record(uid))
-            state.withLock { $0.record.phase = .running }
-            watch.lap("commit")
             try supervisor.listen()
             return supervisor
         } catch {

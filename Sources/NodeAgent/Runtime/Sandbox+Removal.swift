@@ -52,6 +52,7 @@ extension Sandbox {
                 }
             }
             supervisor.close()
+            context.passed(.supervisorEnded)
         }
         // Their supervisor is gone: they fail.
         _ = await wait(nil) { $0.operations == 0 ? true : nil }
@@ -64,13 +65,11 @@ extension Sandbox {
     }
 
     private func noteRemoval() async {
-        let record = state.withLock { state in
-            state.record.phase = .removing
-            return state.record
-        }
+        state.withLock { $0.record.phase = .removing }
         await context.workers.run { [context, uid] in
             do throws(KernelError) {
-                try record.write(to: context.paths.record(uid))
+                try context.noteRemoval(uid)
+                context.passed(.removalNoted)
             } catch {
                 // The removal goes on: without the note a restart would call the pod a dead one.
                 context.log.warning("cannot note the removal of a pod", metadata: ["uid": "\(uid)", "err": "\(error)"])

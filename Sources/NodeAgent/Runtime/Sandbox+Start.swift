@@ -47,12 +47,14 @@ extension Sandbox {
                     let laps = watch
                     supervisor.ask(.start, descriptors: [plan.raw]) { reply in
                         if case .container(let report) = reply {
+                            self.context.passed(.startHeard)
                             var watch = laps
                             watch.lap("start")
                             self.noteStart(report, watch.laps)
                         }
                         continuation.resume(returning: .success(reply))
                     }
+                    context.passed(.startAsked)
                 } catch {
                     continuation.resume(returning: .failure(error))
                 }
@@ -74,7 +76,10 @@ extension Sandbox {
         do throws(KernelError) {
             let folder = context.paths.container(spec.id)
             let (making, grouping) = context.workers.both {
-                Result { () throws(KernelError) in try ContainerFolder.make(folder, record) }
+                Result { () throws(KernelError) in
+                    try ContainerFolder.make(folder, record)
+                    context.passed(.folderMade)
+                }
             } and: { [context] in
                 Result { () throws(KernelError) in
                     try context.cgroups.create(cgroup, spec.resources.cgroup)
@@ -84,6 +89,7 @@ extension Sandbox {
             try making.get()
             try grouping.get()
             watch.lap("folder")
+            context.passed(.containerCgroupsMade)
             return try SealedFile.make(name: "plan", bytes)
         } catch {
             throw RuntimeError(.system, "cannot prepare container \(spec.name) of pod \(name)", cause: error)
@@ -126,8 +132,10 @@ extension Sandbox {
         return await context.workers.run { [context] in
             var failures: [KernelError] = []
             do throws(KernelError) { try context.removeCgroup(cgroup) } catch { failures.append(error) }
+            context.passed(.containerCgroupsRemoved)
             do throws(KernelError) {
                 try context.trash.take(context.paths.container(id))
+                context.passed(.folderTrashed)
             } catch { failures.append(error) }
             return failures
         }

@@ -74,6 +74,7 @@ extension Sandbox {
         if let supervisor = state.withLock({ $0.phase == .running ? $0.supervisor : nil }) {
             _ = await supervisor.ask(.forget, body: Array(id.utf8))
         }
+        context.passed(.containerForgotten)
         let failures = await clear(id)
         if let first = failures.first {
             throw RuntimeError(.system, "cannot remove container \(id) of pod \(name)", cause: first)

@@ -31,16 +31,22 @@ struct SandboxRemoval: Sendable {
             attempt { () throws(KernelError) in try endProcesses(cgroup) }
             attempt { () throws(KernelError) in try context.removeCgroup(cgroup) }
         }
+        context.passed(.podCgroupsRemoved)
         // The kernel takes the link away behind us: the namespace has no process any more.
         if let address { context.network.release(address) }
+        context.passed(.addressReleased)
         for id in containers {
             attempt { () throws(KernelError) in try context.trash.take(context.paths.container(id)) }
         }
+        context.passed(.foldersTrashed)
         attempt { () throws(KernelError) in try FileTree.remove(context.paths.state(uid)) }
+        context.passed(.stateRemoved)
         guard failures.isEmpty else { return failures }
         attempt { () throws(KernelError) in
-            let record = context.paths.record(uid)
-            guard unlink(record) == 0 || errno == ENOENT else { throw KernelError("remove", record) }
+            for record in [context.paths.record(uid), context.paths.removalRecord(uid)] {
+                guard unlink(record) == 0 || errno == ENOENT else { throw KernelError("remove", record) }
+            }
+            context.passed(.recordRemoved)
         }
         return failures
     }
@@ -50,6 +56,16 @@ struct SandboxRemoval: Sendable {
         guard context.cgroups.killAndWait(cgroup, timeoutMs: Self.leftoversMs) else {
             let pids = context.cgroups.processes(cgroup).prefix(5).map { "\($0)" }.joined(separator: ", ")
             throw KernelError("end", "processes \(pids)", code: EBUSY)
+        }
+    }
+}
+
+extension RuntimeContext {
+    /// Says of a pod's record that it is being removed. Missing is fine: it says so already, or there is none.
+    func noteRemoval(_ uid: String) throws(KernelError) {
+        let record = paths.record(uid)
+        guard rename(record, paths.removalRecord(uid)) == 0 || errno == ENOENT else {
+            throw KernelError("rename", record)
         }
     }
 }

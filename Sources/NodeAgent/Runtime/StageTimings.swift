@@ -8,7 +8,7 @@ public struct StageTiming: Sendable, Equatable {
 
 /// Where the time of a pod's start went, for metrics and benchmarks.
 public struct PodTimings: Sendable, Equatable {
-    /// network, record, cgroup (with the socket), spawn, commit, hello.
+    /// network, record, cgroup (with the socket), spawn, hello.
     public let sandbox: [StageTiming]
     /// By container id: plan, folder (with the cgroup), start.
     public let containers: [String: [StageTiming]]
