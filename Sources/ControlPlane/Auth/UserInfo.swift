@@ -42,6 +42,18 @@ public struct UserInfo: Sendable, Hashable {
         UserInfo(name: nodePrefix + name, groups: [nodesGroup, authenticatedGroup])
     }
 
+    /// What a component in this process calls itself, as the same one of Kubernetes does in its User-Agent.
+    var componentName: String {
+        switch name {
+        case Self.scheduler.name: "kube-scheduler"
+        case Self.controllerManager.name: "kube-controller-manager"
+        case Self.apiserver.name: "kube-apiserver"
+        case Self.proxy.name: "kube-proxy"
+        case _ where name.hasPrefix(Self.nodePrefix): "kubelet"
+        default: "swiftlet"
+        }
+    }
+
     public var isMaster: Bool { groups.contains(Self.mastersGroup) }
     public var isAnonymous: Bool { name == Self.anonymous.name }
 }

@@ -12,6 +12,7 @@ enum BindingHandler {
         try NamespaceGuard.check(exchange.info.namespace, for: pods, name: name, context.registry)
         try ObjectUpdate(
             exchange, pods, context, name: name, subresource: "binding", isDryRun: options.isDryRun,
+            ownership: .untracked,
             change: { (current) throws(StatusError) in
                 if !uid.isEmpty, uid != current.uid {
                     throw .conflict(

@@ -41,23 +41,37 @@ struct BodyDecoder {
     /// Reads the body and checks it: its kind, the types of its values, its fields. `takesAnyVersion` is for kinds that
     /// are registered in every group.
     func decode(_ request: ServerRequest, takesAnyVersion: Bool = false) throws(StatusError) -> Decoded {
-        var twice: [String] = []
-        var object = try tree(request, &twice)
+        var found = Duplicates.none
+        var object = try tree(request, &found)
         if takesAnyVersion, object["apiVersion"].string != nil { object["apiVersion"] = .string(apiVersion) }
         try identify(&object)
         let unknown = schema.prune(&object)
         if let error = schema.typeErrors(object, limit: 1).first { throw cannotHandle(object, error) }
         schema.normalize(&object)
-        return Decoded(object: object, problems: Self.problems(unknown: unknown, twice: twice))
+        return Decoded(object: object, problems: problems(unknown, found, request.body))
     }
 
-    /// `twice`: what is said of names that come twice, ready.
-    static func problems(unknown: [String], twice: [String]) -> [String] {
-        if unknown.isEmpty && twice.isEmpty { return [] }
-        return unknown.map { "unknown field \"\($0)\"" } + twice
+    /// Names that come twice in an object of the body.
+    private enum Duplicates {
+        case none
+        /// Their paths.
+        case json([String])
+        /// What Go's yaml says of them.
+        case yaml(String)
     }
 
-    static func duplicateField(_ path: String) -> String { "duplicate field \"\(path)\"" }
+    private func problems(_ unknown: [String], _ duplicates: Duplicates, _ body: [UInt8]) -> [String] {
+        switch duplicates {
+        case .none: unknown.isEmpty ? [] : Self.problems(duplicates: [], unknown: unknown)
+        case .json(let paths): Schema.strictErrors(body, unknown: unknown, duplicates: paths)
+        case .yaml(let text): [text] + Self.problems(duplicates: [], unknown: unknown)
+        }
+    }
+
+    /// Of a patch, whose own faults come before those of what it makes.
+    static func problems(duplicates: [String], unknown: [String]) -> [String] {
+        duplicates.map { "duplicate field \"\($0)\"" } + unknown.map { "unknown field \"\($0)\"" }
+    }
 
     /// What follows from the problems: an error, or the headers that warn of them.
     func judge(_ decoded: Decoded, _ validation: FieldValidation) throws(StatusError) -> [(String, String)] {
@@ -73,7 +87,7 @@ struct BodyDecoder {
 
     // MARK: - Formats
 
-    private func tree(_ request: ServerRequest, _ twice: inout [String]) throws(StatusError) -> JSON {
+    private func tree(_ request: ServerRequest, _ found: inout Duplicates) throws(StatusError) -> JSON {
         let body = request.body
         var duplicates: [String] = []
         // The common case without taking the header apart.
@@ -85,7 +99,7 @@ struct BodyDecoder {
             } catch {
                 throw unrecognized("couldn't get version/kind; json parse error: \(error.message)", body)
             }
-            twice = duplicates.map(Self.duplicateField)
+            if !duplicates.isEmpty { found = .json(duplicates) }
             return try checkIsObject(value, body)
         case "application/yaml":
             let documents: [JSON]
@@ -93,7 +107,7 @@ struct BodyDecoder {
                 documents = try YAML.parse(body, duplicates: &duplicates)
                 // As Go's yaml puts them, in one.
                 if !duplicates.isEmpty {
-                    twice = ["yaml: unmarshal errors:\n  " + duplicates.joined(separator: "\n  ")]
+                    found = .yaml("yaml: unmarshal errors:\n  " + duplicates.joined(separator: "\n  "))
                 }
             } catch {
                 throw unrecognized("error converting YAML to JSON: \(error)", body)

@@ -15,6 +15,8 @@ struct ObjectUpdate: Sendable {
     /// As strategies know it; empty for the object itself.
     let subresource: String
     let isDryRun: Bool
+    /// Who owns what is changed.
+    let ownership: Ownership
     /// The new state out of the current one. Its resource version, where it has one, must be the current one's.
     let change: @Sendable (JSON) throws(StatusError) -> JSON
     /// Tells the client of the new state.
@@ -32,7 +34,8 @@ struct ObjectUpdate: Sendable {
 
     init(
         _ exchange: Exchange, _ resource: ServedResource, _ context: ServerContext, name: String? = nil,
-        subresource: String, isDryRun: Bool, change: @escaping @Sendable (JSON) throws(StatusError) -> JSON,
+        subresource: String, isDryRun: Bool, ownership: Ownership,
+        change: @escaping @Sendable (JSON) throws(StatusError) -> JSON,
         answer: @escaping @Sendable (StoredObject) -> Void
     ) {
         self.exchange = exchange
@@ -42,6 +45,7 @@ struct ObjectUpdate: Sendable {
         self.name = name ?? exchange.info.name
         self.subresource = subresource
         self.isDryRun = isDryRun
+        self.ownership = ownership
         self.change = change
         self.answer = answer
     }
@@ -83,9 +87,11 @@ struct ObjectUpdate: Sendable {
     /// Nil where nothing changes.
     private func plan(_ current: JSON, _ stored: StoredObject) throws(StatusError) -> Plan? {
         var object = try change(current)
+        let sentOwners = object.takeManagedFields()
         try checkIdentity(object, current, stored)
         let strategy = resource.strategy
         var old = current
+        let owners = old.takeManagedFields()
         old["metadata"]["resourceVersion"] = .null
         let write = WriteContext(
             registry: context.registry, user: exchange.request.user, subresource: subresource, isDryRun: isDryRun,
@@ -99,6 +105,8 @@ struct ObjectUpdate: Sendable {
         if strategy.tracksGeneration, Self.changesMoreThanStatus(object, old) {
             object["metadata"]["generation"] = .int(Int64(old.generation + 1))
         }
+        let newOwners = ownership.after(
+            change: (old, object), of: resource, owners: owners, sent: sentOwners, isObject: subresource.isEmpty)
         let isRemoval = Self.isOver(object, old) && !strategy.isHeld(object)
         let reservation = isRemoval || !subresource.isEmpty ? nil : try strategy.reserve(&object, old: old, write)
         do throws(StatusError) {
@@ -107,10 +115,11 @@ struct ObjectUpdate: Sendable {
             reservation?.cancel()
             throw error
         }
-        if object == old && !isRemoval {
+        if object == old, !isRemoval, Ownership.isSame(newOwners, owners) {
             reservation?.cancel()
             return nil
         }
+        object["metadata"]["managedFields"] = newOwners
         return Plan(object: object, isRemoval: isRemoval, reservation: reservation)
     }
 

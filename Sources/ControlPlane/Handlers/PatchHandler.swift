@@ -1,16 +1,19 @@
 import KubeAPI
 
-/// PATCH of an object or of its status: JSON patch, merge patch, strategic merge patch.
+/// PATCH of an object or of its status: JSON patch, merge patch, strategic merge patch, or server-side apply.
 enum PatchHandler {
     static func handle(_ exchange: Exchange, _ resource: ServedResource, _ context: ServerContext) throws(StatusError) {
         let representation = try Representation.negotiate(exchange.request)
+        let type = try Patch.type(exchange.request, among: Patch.ofObjects)
+        if type == .apply { return try ApplyHandler(exchange, resource, context).run() }
         let options = try WriteOptions(exchange)
-        let patch = try Patch(exchange.request)
+        let patch = try Patch(exchange.request, type)
         let decoder = BodyDecoder(resource, context)
         // Warnings come of the last attempt, the one that counts; they are the same for all unless somebody races.
         let warnings = WarningBox()
         try ObjectUpdate(
             exchange, resource, context, subresource: exchange.info.subresource, isDryRun: options.isDryRun,
+            ownership: .updated(by: options.author(exchange, resource)),
             change: { (current) throws(StatusError) in
                 let decoded = try patch.apply(to: current, decoder)
                 warnings.set(try patch.judge(decoded, options.validation))
@@ -28,14 +31,20 @@ struct Patch: Sendable {
     /// Members that come twice in it.
     private let duplicates: [String]
 
-    private static let accepted: [PatchType] = [.json, .merge, .strategic]
+    static let ofObjects: [PatchType] = [.json, .merge, .strategic, .apply]
+    /// Of what is no object of its own.
+    static let ofParts: [PatchType] = [.json, .merge, .strategic]
 
-    init(_ request: ServerRequest) throws(StatusError) {
-        guard let type = PatchType(rawValue: MediaType(request.contentType).type), Self.accepted.contains(type) else {
+    static func type(_ request: ServerRequest, among accepted: [PatchType]) throws(StatusError) -> PatchType {
+        guard let type = PatchType(rawValue: MediaType(request.contentType).type), accepted.contains(type) else {
             throw .unsupportedMediaType(
                 "the body of the request was in an unknown format - accepted media types include: "
-                    + Self.accepted.map(\.rawValue).joined(separator: ", "))
+                    + accepted.map(\.rawValue).joined(separator: ", "))
         }
+        return type
+    }
+
+    init(_ request: ServerRequest, _ type: PatchType) throws(StatusError) {
         self.type = type
         do throws(JSONError) {
             var duplicates: [String] = []
@@ -73,7 +82,7 @@ struct Patch: Sendable {
         decoder.schema.normalize(&object)
         return BodyDecoder.Decoded(
             object: object,
-            problems: BodyDecoder.problems(unknown: unknown, twice: duplicates.map(BodyDecoder.duplicateField)))
+            problems: BodyDecoder.problems(duplicates: duplicates, unknown: unknown))
     }
 
     /// As `BodyDecoder.judge`, in the words for patches.

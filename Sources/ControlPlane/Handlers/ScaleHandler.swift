@@ -58,7 +58,7 @@ enum ScaleHandler {
         _ exchange: Exchange, _ resource: ServedResource, _ context: ServerContext
     ) throws(StatusError) {
         let options = try WriteOptions(exchange)
-        let patch = try Patch(exchange.request)
+        let patch = try Patch(exchange.request, Patch.type(exchange.request, among: Patch.ofParts))
         let decoder = try decoder(context)
         try run(exchange, resource, context, options, []) { (scale) throws(StatusError) in
             let decoded = try patch.apply(to: scale, decoder)
@@ -73,6 +73,7 @@ enum ScaleHandler {
     ) throws(StatusError) {
         try ObjectUpdate(
             exchange, resource, context, subresource: "scale", isDryRun: options.isDryRun,
+            ownership: .updated(by: options.author(exchange, resource)),
             change: { (current) throws(StatusError) in
                 let wanted = try change(scale(of: current))
                 let replicas = wanted["spec"]["replicas"].int ?? 0

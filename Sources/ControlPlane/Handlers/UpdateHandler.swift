@@ -1,6 +1,7 @@
 import KubeAPI
 
-/// PUT of an object, of its status, or of a namespace's finalizers. An object that is not there is not made.
+/// PUT of an object, of its status, or of a namespace's finalizers. An object that is not there is made only where the
+/// kind has it so.
 enum UpdateHandler {
     static func handle(_ exchange: Exchange, _ resource: ServedResource, _ context: ServerContext) throws(StatusError) {
         let representation = try Representation.negotiate(exchange.request)
@@ -11,12 +12,43 @@ enum UpdateHandler {
         var object = decoded.object
         try checkName(object, exchange.info, isNamespaced: resource.type.path.isNamespaced)
         try NamespaceGuard.place(&object, exchange.info.namespace, isNamespaced: resource.type.path.isNamespaced)
-        let wanted = object
-        try ObjectUpdate(
-            exchange, resource, context, subresource: exchange.info.subresource, isDryRun: options.isDryRun,
-            change: { (_) throws(StatusError) in wanted },
-            answer: { exchange.send($0, of: resource.type, as: representation, headers: warnings) }
-        ).run()
+        let update = Write(
+            exchange: exchange, resource: resource, context: context, object: object, options: options,
+            representation: representation, warnings: warnings)
+        try update.run()
+    }
+
+    private struct Write: Sendable {
+        let exchange: Exchange
+        let resource: ServedResource
+        let context: ServerContext
+        let object: JSON
+        let options: WriteOptions
+        let representation: Representation
+        let warnings: [(String, String)]
+
+        func run() throws(StatusError) {
+            let info = exchange.info
+            let key = resource.key(namespace: info.namespace, name: info.name)
+            let ownership = Ownership.updated(by: options.author(exchange, resource))
+            if resource.strategy.allowsCreateOnUpdate, info.subresource.isEmpty, resource.cache.get(key) == nil {
+                try exchange.authorizeCreation(context)
+                return try Creation(
+                    exchange: exchange, resource: resource, context: context, object: object,
+                    isDryRun: options.isDryRun, ownership: ownership,
+                    answer: {
+                        exchange.send($0, of: resource.type, as: representation, status: 201, headers: warnings)
+                    },
+                    ifExists: { () throws(StatusError) in try run() }
+                ).run()
+            }
+            try ObjectUpdate(
+                exchange, resource, context, subresource: info.subresource, isDryRun: options.isDryRun,
+                ownership: ownership,
+                change: { (_) throws(StatusError) in object },
+                answer: { exchange.send($0, of: resource.type, as: representation, headers: warnings) }
+            ).run()
+        }
     }
 
     /// The body's name and namespace are those of the path.

@@ -11,8 +11,7 @@ enum MetadataRules {
         metadata["uid"] = .string(ObjectUID.random())
         metadata["creationTimestamp"] = .string(Timestamp.now().rfc3339)
         metadata["generation"] = tracksGeneration ? 1 : .null
-        for name in ["resourceVersion", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds", "managedFields"]
-        {
+        for name in ["resourceVersion", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds"] {
             metadata[name] = .null
         }
         object["metadata"] = metadata
@@ -27,7 +26,7 @@ enum MetadataRules {
         ] {
             metadata[name] = before[name]
         }
-        for name in ["resourceVersion", "selfLink", "managedFields"] { metadata[name] = .null }
+        for name in ["resourceVersion", "selfLink"] { metadata[name] = .null }
         object["metadata"] = metadata
     }
 

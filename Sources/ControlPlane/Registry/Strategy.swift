@@ -12,6 +12,8 @@ protocol Strategy: Sendable {
     var orphansByDefault: Bool { get }
     /// Whether an update without a resource version is taken; Kubernetes refuses it for a few kinds.
     var allowsUnconditionalUpdate: Bool { get }
+    /// Whether PUT makes an object that is not there; Kubernetes does so for a few kinds.
+    var allowsCreateOnUpdate: Bool { get }
 
     /// Clears what clients don't set at creation and fills in what depends on the cluster. Before defaults.
     func prepareForCreate(_ object: inout JSON, _ context: WriteContext) throws(StatusError)
@@ -50,6 +52,7 @@ extension Strategy {
     var returnsDeleted: Bool { false }
     var orphansByDefault: Bool { false }
     var allowsUnconditionalUpdate: Bool { true }
+    var allowsCreateOnUpdate: Bool { false }
 
     func prepareForCreate(_ object: inout JSON, _ context: WriteContext) throws(StatusError) {}
     func applyDefaults(_ object: inout JSON) {}

@@ -6,7 +6,6 @@ import Transport
 /// they came through a socket or from this process.
 final class Router: Sendable {
     let context: ServerContext
-    private let authorizer = Authorizer()
 
     init(_ context: ServerContext) { self.context = context }
 
@@ -29,7 +28,7 @@ final class Router: Sendable {
     private func authorize(_ exchange: Exchange) throws(StatusError) {
         let info = exchange.info
         if exchange.request.user.isMaster { return }
-        let decision = authorizer.authorize(
+        let decision = context.authorizer.authorize(
             user: exchange.request.user, verb: info.verb, group: info.group, resource: info.resource,
             subresource: info.subresource, namespace: info.namespace,
             name: info.name.isEmpty ? Self.selectedName(exchange) : info.name, path: info.path)

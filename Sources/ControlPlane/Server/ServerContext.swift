@@ -6,6 +6,8 @@ final class ServerContext: Sendable {
     let registry: Registry
     let health: HealthChecks
     let metrics = ServerMetrics()
+    /// Decides who may do what; handlers ask it where one request does two things.
+    let authorizer = Authorizer()
     let openAPI: OpenAPIDocuments
     /// How the logs of a node's pods are reached; nil where no node is served.
     let kubelets: KubeletClient?

@@ -35,7 +35,7 @@ struct ServerRequest: Sendable {
         query = request.query
         contentType = request.contentType ?? ""
         accept = request.accept ?? ""
-        userAgent = request.userAgent ?? "swiftlet"
+        userAgent = request.userAgent ?? user.componentName
         ifNoneMatch = ""
         body = request.body
         self.user = user

@@ -1,7 +1,7 @@
 /// The elements of paths in field sets, and how messages print them.
 enum FieldPath {
     /// `f:replicas`
-    static func field(_ name: String) -> String { "f:\(name)" }
+    static func field(_ name: String) -> String { "f:" + name }
 
     /// `v:"value"`: an element of a list that is a set.
     static func value(_ value: JSON) -> String { "v:" + String(decoding: value.serialized(), as: UTF8.self) }

@@ -25,11 +25,12 @@ enum MergeType {
         case (.mapOfLists, _): self = .mapOfLists
         case (.list, .set): self = .set
         case (.list, .map(let keys)):
-            if let schema = field.schema {
-                self = .keyed(keys.count > 1 ? keys.sorted() : keys, schema)
-            } else {
+            guard let schema = field.schema else {
                 self = .leaf
+                return
             }
+            // Mostly they are in order already.
+            self = .keyed(zip(keys, keys.dropFirst()).allSatisfy(<) ? keys : keys.sorted(), schema)
         case (.list, .atomic): self = .leaf
         }
     }

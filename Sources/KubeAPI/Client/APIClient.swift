@@ -87,16 +87,19 @@ public struct ListOptions: Sendable {
     public var resourceVersion: String?
     public var allowWatchBookmarks = false
     public var timeoutSeconds: Int?
+    /// Not told to the server: its answers are read without `metadata.managedFields`.
+    public var leavesOutManagedFields = false
 
     public init(
         labelSelector: String? = nil, fieldSelector: String? = nil, resourceVersion: String? = nil,
-        allowWatchBookmarks: Bool = false, timeoutSeconds: Int? = nil
+        allowWatchBookmarks: Bool = false, timeoutSeconds: Int? = nil, leavesOutManagedFields: Bool = false
     ) {
         self.labelSelector = labelSelector
         self.fieldSelector = fieldSelector
         self.resourceVersion = resourceVersion
         self.allowWatchBookmarks = allowWatchBookmarks
         self.timeoutSeconds = timeoutSeconds
+        self.leavesOutManagedFields = leavesOutManagedFields
     }
 
     var query: [(name: String, value: String)] {
@@ -135,7 +138,8 @@ extension APIClient {
     public func list(_ resource: ResourcePath, namespace: String? = nil, options: ListOptions = ListOptions())
         async throws -> JSON
     {
-        try await call(APIRequest(.get, resource.path(namespace: namespace), query: options.query))
+        let request = APIRequest(.get, resource.path(namespace: namespace), query: options.query)
+        return try await call(request, without: options.leavesOutManagedFields ? .list : nil)
     }
 
     /// Watches a collection. An `ERROR` event is thrown as `StatusError` (410 `Expired`: list again).
@@ -149,7 +153,12 @@ extension APIClient {
             let task = Task {
                 do {
                     for try await line in lines {
-                        let event = try JSON.parse(line)
+                        let event: JSON
+                        if options.leavesOutManagedFields {
+                            event = try JSON.parse(line, leavingOutManagedFieldsIn: .event)
+                        } else {
+                            event = try JSON.parse(line)
+                        }
                         guard let kind = WatchEvent.Kind(rawValue: event["type"].stringValue) else { continue }
                         if kind == .error { throw StatusError(status: event["object"]) }
                         continuation.yield(WatchEvent(kind: kind, object: event["object"]))
@@ -211,9 +220,17 @@ extension APIClient {
     }
 
     /// Sends and turns an answer with an error status into `StatusError`.
-    public func call(_ request: APIRequest) async throws -> JSON {
+    public func call(_ request: APIRequest) async throws -> JSON { try await call(request, without: nil) }
+
+    /// - Parameter place: where managed fields are to be left out.
+    private func call(_ request: APIRequest, without place: JSON.ObjectPlace?) async throws -> JSON {
         let response = try await send(request)
-        let body = try JSON.parse(response.body)
+        let body: JSON
+        if let place {
+            body = try JSON.parse(response.body, leavingOutManagedFieldsIn: place)
+        } else {
+            body = try JSON.parse(response.body)
+        }
         guard (200..<300).contains(response.status) else { throw StatusError(status: body, code: response.status) }
         return body
     }

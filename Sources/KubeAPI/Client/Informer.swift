@@ -115,7 +115,7 @@ public final class Informer: Sendable {
                     resource, namespace: namespace,
                     options: ListOptions(
                         labelSelector: labelSelector, fieldSelector: fieldSelector, resourceVersion: revision,
-                        allowWatchBookmarks: true))
+                        allowWatchBookmarks: true, leavesOutManagedFields: true))
                 for try await event in events {
                     revision = event.object["metadata"]["resourceVersion"].string ?? revision
                     apply(event)
@@ -145,7 +145,8 @@ public final class Informer: Sendable {
     private func relist() async throws -> String {
         let list = try await client.list(
             resource, namespace: namespace,
-            options: ListOptions(labelSelector: labelSelector, fieldSelector: fieldSelector))
+            options: ListOptions(
+                labelSelector: labelSelector, fieldSelector: fieldSelector, leavesOutManagedFields: true))
         var fresh: [String: JSON] = [:]
         for var item in list["items"].items {
             // Items of a list carry no kind of their own; views and events need it.

@@ -22,6 +22,30 @@ extension JSON {
         return try parser.parseText()
     }
 
+    /// Where the objects are in a text.
+    public enum ObjectPlace: Int, Sendable {
+        case whole = 1
+        /// The object of a watch's event.
+        case event = 2
+        /// The items of a list.
+        case list = 3
+    }
+
+    /// Parses without the objects' managed fields, for those that keep objects and never look at these: they are a third
+    /// of an object. For texts of a server.
+    public static func parse(_ bytes: [UInt8], leavingOutManagedFieldsIn place: ObjectPlace) throws(JSONError) -> JSON {
+        let result: Result<JSON, JSONError> = bytes.withUnsafeBytes { buffer in
+            guard let base = buffer.baseAddress else {
+                return .failure(JSONError("unexpected end of JSON input", offset: 0))
+            }
+            var parser = JSONParser(
+                base: base.assumingMemoryBound(to: UInt8.self), count: buffer.count, collectsDuplicates: false,
+                leavingOutManagedFieldsAt: place.rawValue)
+            do throws(JSONError) { return .success(try parser.parseText()) } catch { return .failure(error) }
+        }
+        return try result.get()
+    }
+
     public static func parse(_ text: String) throws(JSONError) -> JSON { try parse(Array(text.utf8)) }
 
     /// Parses like `parse`, and names the members that came more than once in one object, for field validation:

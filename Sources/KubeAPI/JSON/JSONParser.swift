@@ -32,11 +32,19 @@ struct JSONParser: ~Copyable {
     private let watched: Set<String>
     private(set) var places: [String: [Int]] = [:]
 
-    init(base: UnsafePointer<UInt8>, count: Int, collectsDuplicates: Bool, watched: Set<String> = []) {
+    /// At which depth the objects' members are whose managed fields are left out; 0 for none.
+    private let objectDepth: Int
+    private var isInMetadata = false
+
+    init(
+        base: UnsafePointer<UInt8>, count: Int, collectsDuplicates: Bool, watched: Set<String> = [],
+        leavingOutManagedFieldsAt objectDepth: Int = 0
+    ) {
         self.base = base
         self.end = count
         self.tracksPath = collectsDuplicates
         self.watched = watched
+        self.objectDepth = objectDepth
     }
 
     /// Parses the whole text as one value.
@@ -203,9 +211,14 @@ struct JSONParser: ~Copyable {
                 if earlier != nil, duplicates.count < Self.maxDuplicates { duplicates.append(pathText) }
                 if !watched.isEmpty { watch() }
             }
-            let value = try parseValue()
+            var isLeftOut = false
+            if objectDepth != 0 { isLeftOut = isManagedFields(key) }
+            let value: JSON
+            if isLeftOut { value = try skipArray() } else { value = try parseValue() }
             if tracksPath { path.removeLast() }
-            if let earlier {
+            if isLeftOut {
+                // Neither here nor in the index.
+            } else if let earlier {
                 members[start &+ earlier].value = value  // the last one wins, as in Go
             } else {
                 members.push((key, value))
@@ -231,6 +244,37 @@ struct JSONParser: ~Copyable {
                 throw unexpected("after object key:value pair")
             }
         }
+    }
+
+    /// Whether the member is `metadata.managedFields` of an object.
+    private mutating func isManagedFields(_ key: String) -> Bool {
+        if depth == objectDepth { isInMetadata = key == "metadata" }
+        guard isInMetadata, depth == objectDepth &+ 1 else { return false }
+        return key == "managedFields"
+    }
+
+    /// Passes over an array without making anything of it; anything else is parsed, and forgotten as well.
+    private mutating func skipArray() throws(JSONError) -> JSON {
+        skipSpace()
+        guard position < end, base[position] == UInt8(ascii: "[") else { return try parseValue() }
+        var level = 0
+        repeat {
+            guard position < end else { throw endOfInput() }
+            switch base[position] {
+            case UInt8(ascii: "["), UInt8(ascii: "{"): level &+= 1
+            case UInt8(ascii: "]"), UInt8(ascii: "}"): level &-= 1
+            case UInt8(ascii: "\""):
+                position &+= 1
+                skipPlain()
+                while position < end, base[position] == UInt8(ascii: "\\") {
+                    position = min(position &+ 2, end)
+                    skipPlain()
+                }
+            default: break
+            }
+            position &+= 1
+        } while level > 0
+        return .null
     }
 
     private mutating func watch() {

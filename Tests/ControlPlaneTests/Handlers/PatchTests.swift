@@ -69,14 +69,14 @@ import Testing
         #expect(try await patch(.json, ["a": 1]).status == 400)
     }
 
-    @Test(arguments: ["application/apply-patch+yaml", "application/json", "text/plain"])
+    @Test(arguments: ["application/json", "text/plain"])
     func otherPatchTypesAre415(type: String) async throws {
         try await server.makeConfigMap("x")
         let answer = try await server.send("PATCH", path, Array("{}".utf8), type: type)
         #expect(answer.status == 415)
         #expect(
             answer.json["message"]
-                == "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json"
+                == "the body of the request was in an unknown format - accepted media types include: application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml"
         )
     }
 

@@ -7,6 +7,7 @@ struct EventStrategy: Strategy {
     private static let maxMessage = 1024
 
     var nameRule: NameRule { .pathSegment }
+    var allowsCreateOnUpdate: Bool { true }
 
     func validate(_ object: JSON) -> [FieldError] {
         let involved = object["involvedObject"].isNull ? object["regarding"] : object["involvedObject"]

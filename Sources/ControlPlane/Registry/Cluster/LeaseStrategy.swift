@@ -3,6 +3,7 @@ import KubeAPI
 /// Leases: who holds one proves it by the resource version it has seen.
 struct LeaseStrategy: Strategy {
     var allowsUnconditionalUpdate: Bool { false }
+    var allowsCreateOnUpdate: Bool { true }
 
     func validate(_ object: JSON) -> [FieldError] {
         let spec = object["spec"]

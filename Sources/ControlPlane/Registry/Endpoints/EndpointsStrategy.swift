@@ -3,6 +3,7 @@ import KubeAPI
 /// Endpoints: subsets of addresses with their ports.
 struct EndpointsStrategy: Strategy {
     static let lastChange = "endpoints.kubernetes.io/last-change-trigger-time"
+    var allowsCreateOnUpdate: Bool { true }
 
     func validate(_ object: JSON) -> [FieldError] {
         var errors: [FieldError] = []

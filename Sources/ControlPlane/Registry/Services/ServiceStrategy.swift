@@ -6,6 +6,7 @@ struct ServiceStrategy: Strategy {
 
     var nameRule: NameRule { .label1035 }
     var returnsDeleted: Bool { true }
+    var allowsCreateOnUpdate: Bool { true }
 
     func prepareForCreate(_ object: inout JSON, _ context: WriteContext) throws(StatusError) {
         object["status"] = .emptyObject
