@@ -2,6 +2,7 @@
 
 Everything is removed at the end. Needs root, python3 and .build/release/swiftlet.
 """
+import glob
 import http.client
 import json
 import os
@@ -167,6 +168,20 @@ def pod(name, namespace="default", grace=0):
         "apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "namespace": namespace},
         "spec": {"terminationGracePeriodSeconds": grace,
                  "containers": [{"name": "main", "image": IMAGE, "command": ["sleep", "36000"]}]}}
+
+
+def file_system_note(folder):
+    """What of the file system under the node's files makes figures worse than they are elsewhere; None for nothing."""
+    device = os.stat(folder).st_dev
+    with open("/proc/self/mountinfo") as mounts:
+        for line in mounts:
+            fields = line.split()
+            after = fields[fields.index("-") + 1:]
+            if fields[2] == "%d:%d" % (os.major(device), os.minor(device)) and after[0] == "ext4":
+                if not glob.glob("/proc/fs/jbd2/%s-*" % os.path.basename(os.path.realpath(after[1]))):
+                    return ("%s is on ext4 without a journal, which looks at every file that was removed in the last minute "
+                            "before it makes one: set TMPDIR to another file system" % folder)
+    return None
 
 
 def percentile(values, part):
