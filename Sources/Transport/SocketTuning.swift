@@ -22,6 +22,12 @@ enum SocketTuning {
         for (option, value) in options { try syncOptions.setOption(option, value: value) }
     }
 
+    /// For a connection whose peer may stop reading for as long as it likes (a shell whose output somebody pages
+    /// through): what is sent is given up when the kernel does, as without us.
+    static func letPeerPause(_ channel: any Channel) throws {
+        try channel.syncOptions?.setOption(.tcpOption(.init(rawValue: TCP_USER_TIMEOUT)), value: 0)
+    }
+
     static func apply(to bootstrap: ClientBootstrap) -> ClientBootstrap {
         options.reduce(bootstrap) { $0.channelOption($1.0, value: $1.1) }
     }

@@ -13,6 +13,18 @@ public protocol HTTPResponder: AnyObject, Sendable {
 
     /// Starts an answer of unknown length; headers go out at once.
     func stream(status: Int, headers: [(String, String)]) -> any HTTPStream
+
+    /// Gives the connection to another protocol, for a request that asks for it (`asksForUpgrade`). Refused with 400
+    /// where there is no connection, or the request did not ask.
+    func upgrade(_ change: ProtocolSwitch)
+}
+
+extension HTTPResponder {
+    public func upgrade(_ change: ProtocolSwitch) {
+        respond(
+            status: 400, headers: [("Content-Type", "text/plain; charset=utf-8")],
+            body: Array("unable to upgrade: this connection carries one protocol\n".utf8))
+    }
 }
 
 /// An answer of unknown length. All functions may be called from any thread.

@@ -187,9 +187,10 @@ public final class HTTPServer: Sendable {
         decoding.maxHeaderFieldSize = limits.headBytes
         decoding.maxHeaderListSize = limits.headBytes
         decoding.maxHeaderFieldCount = limits.headerCount
-        try pipeline.addHandler(
-            ByteToMessageHandler(
-                HTTPRequestDecoder(leftOverBytesStrategy: .dropBytes, limitConfiguration: decoding)))
+        let decoder = ByteToMessageHandler(
+            HTTPRequestDecoder(leftOverBytesStrategy: .forwardBytes, limitConfiguration: decoding))
+        connection.decoder = decoder
+        try pipeline.addHandler(decoder)
         try pipeline.addHandler(connection)
         try admit(connection, on: channel.eventLoop)
     }

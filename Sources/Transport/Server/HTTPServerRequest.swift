@@ -13,6 +13,8 @@ public struct HTTPServerRequest: Sendable {
     public var query: [(name: String, value: String)]
     public var body: [UInt8]
     public var peer: PeerIdentity
+    /// The client wants to speak another protocol afterwards (`Connection: Upgrade`); which, `Upgrade` says.
+    public private(set) var asksForUpgrade = false
     let fields: HTTPHeaders
 
     /// For requests that do not come from a socket (tests). `target` is path and query as on the wire; nil where it is
@@ -22,10 +24,17 @@ public struct HTTPServerRequest: Sendable {
         peer: PeerIdentity = PeerIdentity(address: "127.0.0.1")
     ) {
         guard let target = RequestTarget(target) else { return nil }
-        self.init(method: method, target: target, fields: HTTPHeaders(headers), body: body, peer: peer)
+        let fields = HTTPHeaders(headers)
+        self.init(
+            method: method, target: target, fields: fields, body: body, peer: peer,
+            asksForUpgrade: Self.asksForUpgrade(fields))
     }
 
-    init(method: String, target: RequestTarget, fields: HTTPHeaders, body: [UInt8], peer: PeerIdentity) {
+    init(
+        method: String, target: RequestTarget, fields: HTTPHeaders, body: [UInt8], peer: PeerIdentity,
+        asksForUpgrade: Bool
+    ) {
+        self.asksForUpgrade = asksForUpgrade
         self.method = method
         path = target.path
         rawPath = target.rawPath
@@ -34,6 +43,12 @@ public struct HTTPServerRequest: Sendable {
         self.fields = fields
         self.body = body
         self.peer = peer
+    }
+
+    /// As the parser has it, which ends with such a request.
+    static func asksForUpgrade(_ fields: HTTPHeaders) -> Bool {
+        fields[canonicalForm: "connection"].contains { $0.lowercased() == "upgrade" }
+            && fields.contains(name: "upgrade")
     }
 
     /// The first value of that header; names ignore case.

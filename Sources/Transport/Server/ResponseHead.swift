@@ -53,6 +53,18 @@ enum ResponseHead {
         buffer.writeStaticString("\r\n")
     }
 
+    /// The head of a change of protocol.
+    static func writeSwitch(headers: [(String, String)], into buffer: inout ByteBuffer) {
+        buffer.writeStaticString("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n")
+        for (name, value) in headers {
+            writeSafely(name, into: &buffer)
+            buffer.writeStaticString(": ")
+            writeSafely(value, into: &buffer)
+            buffer.writeStaticString("\r\n")
+        }
+        buffer.writeStaticString("\r\n")
+    }
+
     /// Headers may hold text that came from a client (warnings, names): it must not end the line.
     private static func writeSafely(_ text: String, into buffer: inout ByteBuffer) {
         if text.utf8.contains(where: { $0 < 0x20 && $0 != 0x09 || $0 == 0x7f }) {

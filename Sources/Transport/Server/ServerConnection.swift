@@ -24,6 +24,8 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
         case streaming
         /// Answered with `Connection: close`: input is thrown away until the peer has read the answer.
         case lingering
+        /// Another protocol has the connection: handlers behind this one, which lets everything pass.
+        case upgraded
         case closed
     }
 
@@ -33,6 +35,8 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
     private let sslHandler: NIOSSLServerHandler?
     private let limits: ServerLimits
 
+    /// Stands before this handler until the connection is upgraded.
+    var decoder: ByteToMessageHandler<HTTPRequestDecoder>?
     private var context: ChannelHandlerContext?
     private var state = State.idle
     private var peer: PeerIdentity
@@ -52,6 +56,8 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
     private var heldBytes = 0
     private var exchange: ServerExchange?
     private var keepsAlive = false
+    /// The request in hand is the last that the parser reads; what follows it is for the next protocol, if it is.
+    private var asksForUpgrade = false
     private var isShuttingDown = false
     private var hasIdentifiedPeer: Bool
     private let presented: PresentedChain
@@ -100,6 +106,7 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
         timer = nil
         waiting = []
         body = []
+        decoder = nil
         releaseBytes()
         let exchange = self.exchange
         self.exchange = nil
@@ -128,7 +135,7 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
         isShuttingDown = true
         keepsAlive = false
         switch state {
-        case .idle, .receivingBody, .authenticating, .lingering: context?.close(promise: nil)
+        case .idle, .receivingBody, .authenticating, .lingering, .upgraded: context?.close(promise: nil)
         case .streaming: exchange?.finish()
         case .answering, .closed: break
         }
@@ -139,6 +146,10 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
     // MARK: reading
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        if state == .upgraded {
+            context.fireChannelRead(data)
+            return
+        }
         isReading = true
         let part = unwrapInboundIn(data)
         switch state {
@@ -148,6 +159,8 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
             if waiting.isEmpty, mayConsume { consume(part) } else { waiting.append(part) }
         case .authenticating, .answering, .streaming:
             waiting.append(part)
+        case .upgraded:
+            break
         }
     }
 
@@ -167,7 +180,8 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
     /// Holds reading back while there are requests in hand, so that a peer cannot fill our memory by pipelining. The
     /// end of the connection is noticed all the same.
     func read(context: ChannelHandlerContext) {
-        if waiting.isEmpty { context.read() } else { holdsRead = true }
+        // Before an upgrade the decoder would keep whatever comes.
+        if waiting.isEmpty, !(asksForUpgrade && state == .answering) { context.read() } else { holdsRead = true }
     }
 
     /// A request is begun when the answers before it are with the kernel: a peer that asks on and on without reading
@@ -206,8 +220,9 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
         // HTTP/1.0 connections are not kept: nobody needs it, and its rules for proxies are murky.
         let isCurrent = head.version == .http1_1
         keepsAlive = isCurrent && head.isKeepAlive && !isShuttingDown
-        if head.headers[canonicalForm: "connection"].contains(where: { $0.lowercased() == "upgrade" }) {
+        if HTTPServerRequest.asksForUpgrade(head.headers) {
             // The parser ends with such a request, so that the connection must too.
+            asksForUpgrade = true
             keepsAlive = false
             hasUnreadInput = true
         }
@@ -263,7 +278,8 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
         self.head = nil
         self.target = nil
         let request = HTTPServerRequest(
-            method: head.method.rawValue, target: target, fields: head.headers, body: body, peer: peer)
+            method: head.method.rawValue, target: target, fields: head.headers, body: body, peer: peer,
+            asksForUpgrade: asksForUpgrade)
         body = []
         let exchange = ServerExchange(
             connection: self, loop: context.eventLoop, mailbox: mailbox, backlogLimit: limits.streamBacklogBytes,
@@ -334,6 +350,43 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
         exchange.closed()
     }
 
+    /// Answers 101 and puts the other protocol's handlers behind this one, which stays: the server knows and closes the
+    /// connection by it.
+    func upgrade(_ exchange: ServerExchange, _ change: ProtocolSwitch) {
+        guard exchange === self.exchange, state == .answering, let context else { return }
+        guard asksForUpgrade, !isShuttingDown, let decoder else {
+            return respond(
+                exchange, status: 400, headers: [("Content-Type", "text/plain; charset=utf-8")],
+                body: Array("unable to upgrade: the request does not ask for it\n".utf8))
+        }
+        state = .upgraded
+        self.exchange = nil
+        self.decoder = nil
+        deadline = nil
+        timer?.cancel()
+        timer = nil
+        timerDue = .distantFuture
+        releaseBytes()
+        var buffer = context.channel.allocator.buffer(capacity: 512)
+        ResponseHead.writeSwitch(headers: change.headers, into: &buffer)
+        context.writeAndFlush(wrapOutboundOut(buffer), promise: nil)
+        do {
+            if context.channel.remoteAddress?.port != nil { try SocketTuning.letPeerPause(context.channel) }
+            try change.install(context.channel)
+        } catch {
+            server.log.warning("cannot upgrade a connection", metadata: ["err": "\(error)"])
+            context.close(promise: nil)
+            return exchange.closed()
+        }
+        // What the decoder has kept comes to the new handlers, before anything that is read later.
+        context.pipeline.syncOperations.removeHandler(decoder, promise: nil)
+        exchange.closed()
+        if holdsRead {
+            holdsRead = false
+            context.read()
+        }
+    }
+
     func startStream(_ exchange: ServerExchange, status: Int, headers: [(String, String)]) {
         guard exchange === self.exchange, state == .answering, let context else { return }
         state = .streaming
@@ -377,7 +430,7 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
     func channelWritabilityChanged(context: ChannelHandlerContext) {
         if state == .streaming {
             exchange?.channelWritabilityChanged(context.channel.isWritable, buffered: bufferedBytes)
-        } else if context.channel.isWritable {
+        } else if context.channel.isWritable, state != .upgraded {
             drainWaiting()
         }
         context.fireChannelWritabilityChanged()
@@ -461,7 +514,7 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
             parseFailure = error
             keepsAlive = false
             return
-        case .lingering, .closed:
+        case .lingering, .upgraded, .closed:
             context.close(promise: nil)
             return
         }
@@ -512,7 +565,7 @@ final class ServerConnection: ChannelDuplexHandler, @unchecked Sendable {
                     code: 504, reason: "Timeout",
                     message: "Timeout: request did not complete within the allotted timeout"
                 ).json.serialized())
-        case .streaming:
+        case .streaming, .upgraded:
             break
         case .idle, .authenticating, .lingering, .closed:
             context?.close(promise: nil)

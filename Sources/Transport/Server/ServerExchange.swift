@@ -61,6 +61,12 @@ final class ServerExchange: HTTPResponder, HTTPStream {
         return self
     }
 
+    func upgrade(_ change: ProtocolSwitch) {
+        guard phase.compareExchange(expected: .waiting, desired: .ended, ordering: .acquiringAndReleasing).exchanged
+        else { return }
+        perform { $0.connection.upgrade($0, change) }
+    }
+
     // MARK: HTTPStream
 
     @discardableResult func write(_ frame: Frame) -> Bool {
