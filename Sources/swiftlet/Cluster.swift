@@ -77,6 +77,7 @@ final class Cluster: Sendable {
             node: node, client: server.client(as: .node(site.nodeName)), tls: pki.kubeletServerTLS,
             drain: proxy, loops: loops, log: log)
         let dns = try site.dns(node.dns, client: server.client(as: .dns), log: log)
+        server.connect(node: site.nodeName, kubelet.nodeAPI)
         server.health.add("scheduler", .component) {
             scheduler.isHealthy ? nil : "it has not listed pods and nodes yet"
         }

@@ -28,7 +28,7 @@ enum PodLogHandler {
 
     // MARK: - Which logs
 
-    private static func container(_ asked: String, _ pod: JSON) throws(StatusError) -> String {
+    static func container(_ asked: String, _ pod: JSON) throws(StatusError) -> String {
         func names(_ list: String) -> [String] { pod["spec"][list].items.map { $0["name"].stringValue } }
         let lists = ["containers", "initContainers", "ephemeralContainers"].map(names)
         if !asked.isEmpty {
@@ -68,7 +68,7 @@ enum PodLogHandler {
     }
 
     /// Where the node's kubelet listens: as the node itself has reported.
-    private static func address(of node: String, _ context: ServerContext) throws(StatusError) -> KubeletClient.Address
+    static func address(of node: String, _ context: ServerContext) throws(StatusError) -> KubeletClient.Address
     {
         guard let nodes = context.registry.find("", "v1", "nodes") else { throw .unknownPath }
         let object = try nodes.get(namespace: "", name: node).tree

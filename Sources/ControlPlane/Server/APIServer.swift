@@ -15,6 +15,7 @@ public final class APIServer: Sendable {
     private let router: Router
     private let serviceAddress: IPAddress
     private let secure: HTTPServer
+    private let kubelets: KubeletClient
     private let insecure: HTTPServer?
     private let log: Logger
     private let state = Mutex(State())
@@ -43,7 +44,7 @@ public final class APIServer: Sendable {
             store.close()
             throw error
         }
-        let kubelets = KubeletClient(
+        kubelets = KubeletClient(
             loops: loops, tls: { try pki.clientTLS(.apiserverKubeletClient) }, log: log)
         let host = "\(config.advertiseAddress)"
         let context = ServerContext(
@@ -72,6 +73,9 @@ public final class APIServer: Sendable {
 
     /// The API for a component in this process.
     public func client(as user: UserInfo) -> InProcessClient { InProcessClient(router: router, user: user) }
+
+    /// Makes known the node API of a kubelet in this process: clients' connections to its pods are handed to it.
+    public func connect(node: String, _ kubelet: any HTTPHandler) { kubelets.local[node] = kubelet }
 
     /// Every collection that can be listed and deleted: what controllers look through.
     public var collections: [ResourcePath] {

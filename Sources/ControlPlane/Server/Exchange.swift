@@ -77,6 +77,12 @@ final class Exchange: Sendable {
             headers: [("Content-Type", contentType), ("Cache-Control", "no-cache, private")] + headers)
     }
 
+    /// Leaves the answer to somebody else: the request counts as one that has changed its protocol.
+    func handOver() -> any HTTPResponder {
+        metrics.finished(info, status: 101, dryRun: false, started: nil)
+        return responder
+    }
+
     private var isDryRun: Bool { request.parameter("dryRun") == "All" }
 
     /// `?pretty=true`, for people with curl.

@@ -14,7 +14,7 @@ final class Router: Sendable {
         let info = RequestInfo(method: request.method, path: request.path, isWatch: request.flag("watch"))
         let exchange = Exchange(request: request, info: info, responder: responder, metrics: context.metrics)
         do throws(StatusError) {
-            try authorize(exchange)
+            try authorize(exchange, verb: info.verb)
             if info.isResource {
                 try serveResource(exchange)
             } else {
@@ -25,11 +25,11 @@ final class Router: Sendable {
         }
     }
 
-    private func authorize(_ exchange: Exchange) throws(StatusError) {
+    private func authorize(_ exchange: Exchange, verb: String) throws(StatusError) {
         let info = exchange.info
         if exchange.request.user.isMaster { return }
         let decision = context.authorizer.authorize(
-            user: exchange.request.user, verb: info.verb, group: info.group, resource: info.resource,
+            user: exchange.request.user, verb: verb, group: info.group, resource: info.resource,
             subresource: info.subresource, namespace: info.namespace,
             name: info.name.isEmpty ? Self.selectedName(exchange) : info.name, path: info.path)
         if case .deny(let error) = decision { throw error }
@@ -95,6 +95,10 @@ final class Router: Sendable {
         case ("scale", _): try ScaleHandler.handle(exchange, resource, context)
         case ("binding", _): try BindingHandler.handle(exchange, context)
         case ("eviction", _): try EvictionHandler.handle(exchange, resource, context)
+        case ("exec", let verb), ("attach", let verb), ("portforward", let verb):
+            // A WebSocket can only begin with a GET: who may read must not thereby run programs.
+            if verb != "create" { try authorize(exchange, verb: "create") }
+            try PodStreamHandler.handle(exchange, resource, context)
         case ("log", _): try PodLogHandler.handle(exchange, resource, context)
         case (_, "get"): try GetHandler.handle(exchange, resource, context)
         case (_, "update"): try UpdateHandler.handle(exchange, resource, context)

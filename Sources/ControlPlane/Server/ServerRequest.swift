@@ -15,6 +15,8 @@ struct ServerRequest: Sendable {
     var user: UserInfo
     /// Empty for a component in this process.
     var clientAddress: String
+    /// The request as it came, where it asks for another protocol.
+    var upgrade: HTTPServerRequest?
 
     init(_ request: HTTPServerRequest, user: UserInfo) {
         method = request.method
@@ -27,6 +29,7 @@ struct ServerRequest: Sendable {
         body = request.body
         self.user = user
         clientAddress = request.peer.address
+        upgrade = request.asksForUpgrade ? request : nil
     }
 
     init(_ request: APIRequest, user: UserInfo) {

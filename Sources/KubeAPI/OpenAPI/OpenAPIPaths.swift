@@ -41,9 +41,11 @@ struct OpenAPIPaths {
                 schemaName: isOwn
                     ? own.schemaName : ComponentWriter.name("\(package)/\(sub.version ?? path.version).\(sub.kind)"))
             paths[collection + "/{name}/\(sub.name)"] =
-                sub.name == "log"
-                ? log(subject, in: ["name"] + scope)
-                : item(subject, sub.verbs, in: ["name"] + scope, suffix: Self.camel(sub.name))
+                switch sub.name {
+                case "log": log(subject, in: ["name"] + scope)
+                case "exec", "attach", "portforward": connect(subject, sub.name, in: ["name"] + scope)
+                default: item(subject, sub.verbs, in: ["name"] + scope, suffix: Self.camel(sub.name))
+                }
         }
     }
 
@@ -155,6 +157,28 @@ struct OpenAPIPaths {
         item["get"]["responses"]["200"] = [
             "description": "OK", "content": ["text/plain": ["schema": ["type": "string"]]],
         ]
+        return item
+    }
+
+    /// What changes its protocol: options in the query, no document either way.
+    private func connect(_ subject: Subject, _ name: String, in parameters: [String]) -> JSON {
+        var item = item(subject, ["get", "create"], in: parameters, suffix: Self.camel(name))
+        for method in ["get", "post"] {
+            item[method]["operationId"] = .string(
+                "connect\(Self.camel(method))Core\(Self.camel(type.path.version))NamespacedPod\(Self.camel(name))")
+            item[method]["x-kubernetes-action"] = "connect"
+            item[method]["parameters"] =
+                name == "portforward"
+                ? .array([])
+                : .array([
+                    parameter("container", in: "query", type: "string")
+                ])
+            item[method]["requestBody"] = .null
+            item[method]["responses"] = [
+                "200": ["description": "OK", "content": ["*/*": ["schema": ["type": "string"]]]],
+                "401": ["description": "Unauthorized"],
+            ]
+        }
         return item
     }
 }

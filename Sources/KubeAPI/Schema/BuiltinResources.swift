@@ -56,9 +56,12 @@ enum BuiltinResources {
         ResourceType(
             .pods, singular: "pod", shortNames: ["po"], categories: ["all"],
             subresources: [
+                .init("attach", kind: "PodAttachOptions", verbs: ["create", "get"]),
                 .init("binding", kind: "Binding", verbs: ["create"]),
                 .init("eviction", kind: "Eviction", group: "policy", version: "v1", verbs: ["create"]),
+                .init("exec", kind: "PodExecOptions", verbs: ["create", "get"]),
                 .init("log", kind: "Pod", verbs: ["get"]),
+                .init("portforward", kind: "PodPortForwardOptions", verbs: ["create", "get"]),
                 .init("status", kind: "Pod", verbs: statusVerbs),
             ], columns: PodColumns.all,
             selectableFields: [

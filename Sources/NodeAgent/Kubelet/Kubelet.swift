@@ -89,7 +89,8 @@ public final class Kubelet: Sendable {
         inotify = try Inotify(loop: loop)
         let health = Health()
         nodeServer = NodeServer(
-            workers: workers, context: context, inotify: inotify, log: log,
+            workers: workers, context: context, inotify: inotify,
+            streams: NodeStreams(workers: workers, context: context, loop: loop), log: log,
             isHealthy: { health.kubelet?.isHealthy ?? false })
         server = HTTPServer(loops: loops, handler: nodeServer, tls: config.tls, log: log)
         health.kubelet = self
@@ -119,6 +120,9 @@ public final class Kubelet: Sendable {
 
     /// Whether it looks after its pods.
     public var isHealthy: Bool { state.withLock { $0.isUp } }
+
+    /// What this node's port serves: for a server in this process that hands its clients' connections over.
+    public var nodeAPI: any HTTPHandler { nodeServer }
 
     /// What it counts, in Prometheus' text form.
     public func metrics() -> String { nodeServer.metrics() }

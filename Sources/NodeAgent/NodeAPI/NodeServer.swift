@@ -15,9 +15,10 @@ final class NodeServer: HTTPHandler {
     private let log: Logger
     private let isHealthy: @Sendable () -> Bool
     private let local: LocalAPI
+    private let streams: NodeStreams?
 
     init(
-        workers: PodWorkers, context: KubeletContext, inotify: Inotify?, log: Logger,
+        workers: PodWorkers, context: KubeletContext, inotify: Inotify?, streams: NodeStreams? = nil, log: Logger,
         isHealthy: @escaping @Sendable () -> Bool
     ) {
         self.workers = workers
@@ -25,16 +26,18 @@ final class NodeServer: HTTPHandler {
         self.inotify = inotify
         self.log = log
         self.isHealthy = isHealthy
+        self.streams = streams
         local = LocalAPI(workers: workers, context: context)
     }
 
     func handle(_ request: HTTPServerRequest, _ response: any HTTPResponder) {
         if let refusal = NodeAccess.refusal(of: request.peer) { return Self.answer(refusal, response) }
+        let parts = request.path.split(separator: "/").map(String.init)
+        if let streams, streams.handle(parts, request, response) { return }
         guard request.method == "GET" || request.method == "HEAD" else {
             return Self.answer(.methodNotAllowed(), response)
         }
         let isLocal = NodeAccess.isLocal(request.peer)
-        let parts = request.path.split(separator: "/").map(String.init)
         switch (parts.first ?? "", parts.count) {
         case ("healthz", 1):
             let isHealthy = isHealthy()

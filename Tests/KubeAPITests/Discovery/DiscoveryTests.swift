@@ -53,9 +53,10 @@ import Testing
         #expect(pods["responseKind"] == ["group": "", "version": "v1", "kind": "Pod"])
         #expect(
             pods["subresources"].items.map { $0["subresource"].stringValue } == [
-                "binding", "eviction", "log", "status",
+                "attach", "binding", "eviction", "exec", "log", "portforward", "status",
             ])
-        #expect(pods["subresources"][1]["responseKind"] == ["group": "policy", "version": "v1", "kind": "Eviction"])
+        #expect(pods["subresources"][3]["verbs"] == ["create", "get"])
+        #expect(pods["subresources"][2]["responseKind"] == ["group": "policy", "version": "v1", "kind": "Eviction"])
         let groups = Discovery.aggregated(.builtin, core: false, version: version)
         #expect(
             groups["items"].items.map { $0["metadata"]["name"].stringValue } == [
