@@ -109,7 +109,8 @@ final class NftablesProxy: ServiceCarrier {
             state.plan.ports.filter { service == nil || $0.key.service == service }.map { name, port in
                 ProgrammedService(
                     name: name, fronts: port.fronts, backends: port.all.slots,
-                    localBackends: port.local?.slots ?? [], affinitySeconds: port.affinitySeconds,
+                    localBackends: port.local?.slots ?? [], localAddresses: port.localAddresses,
+                    affinitySeconds: port.affinitySeconds,
                     ids: port.pools.map(\.id))
             }
         }

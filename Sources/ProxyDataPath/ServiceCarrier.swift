@@ -32,6 +32,8 @@ struct ProgrammedService: Sendable {
     let fronts: [Front]
     let backends: [Backend]
     let localBackends: [Backend]
+    /// Addresses of endpoints that are pods of this node.
+    let localAddresses: [IPAddress]
     let affinitySeconds: Int?
     /// By what the port is known in connection marks; empty where connections have none.
     let ids: [UInt32]

@@ -58,7 +58,7 @@ extension ServiceProxy {
             "mode": .string(modeDescription), "table": .string(config.table),
             "services": .array(
                 ports.map { port in
-                    let local = Set(port.localBackends)
+                    let local = Set(port.localAddresses)
                     let all = (port.backends + port.localBackends.filter { !port.backends.contains($0) }).sorted()
                     return [
                         "service": .string(port.name.service), "port": .string(port.name.port),
@@ -71,7 +71,8 @@ extension ServiceProxy {
                                     port.ids.reduce(0) { $0 + (served[.init(id: $1, backend: backend)] ?? 0) }
                                 }
                                 return [
-                                    "address": .string(backend.description), "local": .bool(local.contains(backend)),
+                                    "address": .string(backend.description),
+                                    "local": .bool(local.contains(backend.address)),
                                     "connections": count.map { .int(Int64($0)) } ?? .null,
                                 ]
                             }),

@@ -209,4 +209,78 @@ import Testing
         try proxy.apply([change("default/b", at: "10.96.0.11", backends([1]))])
         #expect(try resolved(kernel).ids.values.first != first)
     }
+
+    @Test func nodePortsFollowTheNodesAddresses() throws {
+        let kernel = FakeNftKernel()
+        let proxy = makeProxy(kernel)
+        try proxy.start(services)
+        _ = kernel.takeTransactions()
+        proxy.setNodePortAddresses([address("192.0.2.2"), address("198.51.100.9"), address("fd00::2")])
+        try proxy.apply([])
+        #expect(
+            kernel.takeTransactions().map(\.text)
+                == ["add element ip swiftlet-test node_addresses { 198.51.100.9 }\n"])
+        proxy.setNodePortAddresses([address("198.51.100.9")])
+        try proxy.apply([])
+        #expect(
+            kernel.takeTransactions().map(\.text) == ["delete element ip swiftlet-test node_addresses { 192.0.2.2 }\n"])
+        try proxy.apply([])
+        #expect(kernel.takeTransactions().isEmpty)
+        // A failure is made up for with the newest addresses.
+        proxy.setNodePortAddresses([address("192.0.2.2")])
+        kernel.failNext(ENOBUFS)
+        #expect(throws: KernelError.self) { try proxy.apply([]) }
+        proxy.setNodePortAddresses([address("203.0.113.1")])
+        try proxy.apply([])
+        #expect(
+            kernel.table?.live(.nodeAddresses)?.elements.keys.map { $0 }
+                == [NftWords(NftWords.word(address("203.0.113.1")))])
+    }
+
+    @Test func anotherRangeOfPodsChangesOneRuleOnly() throws {
+        let kernel = FakeNftKernel()
+        let proxy = makeProxy(kernel)
+        try proxy.start(services)
+        _ = kernel.takeTransactions()
+        proxy.setPodRange(CIDR("10.244.4.0/22"))
+        try proxy.apply([])
+        let texts = kernel.takeTransactions().map(\.text)
+        #expect(texts.count == 1)
+        #expect(texts.first?.contains("ip saddr != 10.244.4.0/22") == true)
+        #expect(texts.first?.contains("element") == false)
+        proxy.setPodRange(CIDR("10.244.4.0/22"))
+        try proxy.apply([])
+        #expect(kernel.takeTransactions().isEmpty)
+    }
+
+    @Test func whatSomebodyDeletedIsRestoredWithoutAChange() throws {
+        let kernel = FakeNftKernel()
+        let proxy = makeProxy(kernel)
+        try proxy.start(services)
+        let before = try resolved(kernel)
+        kernel.spoil { $0 = nil }
+        proxy.distrust()
+        try proxy.apply([])
+        #expect(try resolved(kernel).targets == before.targets)
+        kernel.spoil { $0?.sets["services"]?.elements = [:] }
+        proxy.distrust()
+        try proxy.apply([])
+        #expect(try resolved(kernel).targets == before.targets)
+        // All is well: looking costs no transaction.
+        _ = kernel.takeTransactions()
+        proxy.distrust()
+        try proxy.apply([])
+        #expect(kernel.takeTransactions().isEmpty)
+    }
+
+    @Test func saysWhatIsProgrammed() throws {
+        let proxy = makeProxy(FakeNftKernel())
+        try proxy.start(services)
+        let all = proxy.programmed(nil).sorted { $0.name < $1.name }
+        #expect(all.map(\.name.service) == ["default/dns", "default/none", "default/sticky", "default/web"])
+        #expect(all.last?.backends == backends(5...7))
+        #expect(proxy.programmed("default/dns").map(\.name.proto) == [.udp])
+        #expect(proxy.elementCounts.first { $0.set == "backends" }?.count == 5)
+        #expect(proxy.ruleCount > 60)
+    }
 }
