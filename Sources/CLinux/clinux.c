@@ -401,6 +401,19 @@ long swl_send_packet(int fd, const void *bytes, size_t count, const int *fds, in
     return sent < 0 ? -errno : sent;
 }
 int swl_blocking_pipe(int ends[2]) { return result(pipe2(ends, O_CLOEXEC)); }
+int swl_spread_folders(const char *path) {
+    // linux/fs.h can't be had beside sys/mount.h everywhere: FS_IOC_GETFLAGS, FS_IOC_SETFLAGS, FS_TOPDIR_FL.
+    const unsigned long get = _IOR('f', 1, long), set = _IOW('f', 2, long);
+    const int spread = 0x00020000;
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), flags = 0;
+    if (fd < 0) return -errno;
+    int code = ioctl(fd, get, &flags);
+    flags |= spread;
+    if (code == 0) code = ioctl(fd, set, &flags);
+    int saved = errno;
+    close(fd);
+    return code < 0 ? -saved : 0;
+}
 int swl_resize_terminal(int fd, unsigned short rows, unsigned short columns) {
     const struct winsize size = {.ws_row = rows, .ws_col = columns};
     return result(ioctl(fd, TIOCSWINSZ, &size));

@@ -134,6 +134,8 @@ int swl_connect_seqpacket(int directory, const char *name);
 long swl_send_packet(int fd, const void *bytes, size_t count, const int *fds, int fd_count);
 // A pipe (close-on-exec): {read end, write end}.
 int swl_blocking_pipe(int ends[2]);
+// Lets ext2, 3 and 4 lay each folder in this one into another group of blocks.
+int swl_spread_folders(const char *path);
 int swl_resize_terminal(int fd, unsigned short rows, unsigned short columns);
 // Receives one packet; descriptors are close-on-exec. *fd_count: capacity in, count out. -EMSGSIZE for a packet longer
 // than the buffer.

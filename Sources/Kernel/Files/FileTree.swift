@@ -60,6 +60,11 @@ public enum FileTree {
         }
     }
 
+    /// Asks the file system to lay the folders in this one apart from each other, for a folder whose folders come and go:
+    /// ext4 without a journal looks at all that was removed beside a new file in the last minute (half of a container's start
+    /// in a busy minute). Others don't know this, and need not.
+    public static func spreadFolders(in path: String) { _ = swl_spread_folders(path) }
+
     /// Makes a folder and its parents as far as they are missing.
     public static func makeFolders(_ path: String, mode: mode_t = 0o755) throws(KernelError) {
         if mkdir(path, mode) == 0 || errno == EEXIST { return }

@@ -81,6 +81,7 @@ final class RuntimeContext: Sendable {
         for folder in [paths.records, paths.containers, paths.mountPoint, paths.trash, paths.states] {
             try FileTree.makeFolders(folder, mode: 0o700)
         }
+        FileTree.spreadFolders(in: paths.containers)
     }
 
     /// Those that ask for nothing get what is left, as with Kubernetes' own tree.

@@ -152,3 +152,37 @@ struct ContainerFolderTests {
         #expect(ContainerFolder.terminationMessage(path) == "")
     }
 }
+
+@Suite("The steps of a pod")
+struct PodStepTests {
+    /// A step that nobody has written down is one of which nobody has thought what it leaves.
+    @Test func eachIsInThePageThatSaysWhatItLeaves() throws {
+        let root = #filePath.split(separator: "/").dropLast(4).joined(separator: "/")
+        let page = try #require(try DurableFile.read("/\(root)/docs/pod-steps.md"))
+        let rows = String(decoding: page, as: UTF8.self).split(separator: "\n").filter { $0.hasPrefix("| `") }
+        let named = rows.map { $0.dropFirst(3).prefix { $0 != "`" } }
+        #expect(named.map(String.init) == PodStep.allCases.map(\.rawValue))
+    }
+}
+
+@Suite("A record that is made")
+final class CreatedRecordTests {
+    private let folder: TemporaryFolder
+    init() throws { folder = try TemporaryFolder() }
+
+    @Test func itIsThereOnce() throws {
+        let record = PodRecord(phase: .building, spec: RuntimeSamples.sandbox(), createdAt: .now())
+        let path = folder.path + "/x.json"
+        try record.create(at: path)
+        #expect(PodRecord.read(path) == record)
+        let error = #expect(throws: KernelError.self) { try record.create(at: path) }
+        #expect(error?.code == EEXIST)
+    }
+
+    @Test func halfOfOneIsNone() throws {
+        let record = PodRecord(phase: .building, spec: RuntimeSamples.sandbox(), createdAt: .now())
+        let path = folder.path + "/x.json"
+        try DurableFile.create(Array(record.json.serialized().prefix(100)), at: path)
+        #expect(PodRecord.read(path) == nil)
+    }
+}
