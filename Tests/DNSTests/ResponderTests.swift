@@ -143,6 +143,27 @@ import Testing
         #expect(try cluster.responder.ask("default.svc.cluster.local").code == ResponseCode.success)
     }
 
+    /// Names go with those below them, in whichever order they come: often, as the order is by chance.
+    @Test func servicesComeAndGo() throws {
+        var cluster = try TestCluster()
+        let names = cluster.responder.zone.table.count
+        for number in 0..<200 {
+            let service: JSON = [
+                "metadata": ["name": .string("s\(number)"), "namespace": "default"],
+                "spec": [
+                    "clusterIP": "10.96.1.1",
+                    "ports": [["name": "a", "port": 1], ["name": "b", "port": 2, "protocol": "UDP"]],
+                ],
+            ]
+            cluster.set(service: service)
+            #expect(try cluster.responder.ask("s\(number).default.svc.cluster.local").answers.count == 1)
+            cluster.remove(service: service)
+            #expect(
+                try cluster.responder.ask("s\(number).default.svc.cluster.local").code == ResponseCode.nameError)
+        }
+        #expect(cluster.responder.zone.table.count == names)
+    }
+
     @Test func addressesHaveNames() throws {
         var cluster = try TestCluster()
         #expect(

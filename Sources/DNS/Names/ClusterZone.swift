@@ -33,7 +33,8 @@ struct ClusterZone: Sendable {
                 nodes.insert(node)
             }
         }
-        for node in nodes { settle(node) }
+        // One may go with another, below it, that went before.
+        for node in nodes where table.has(node) { settle(node) }
     }
 
     mutating func remove(_ source: String) { set(source, []) }

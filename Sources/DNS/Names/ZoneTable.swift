@@ -51,6 +51,9 @@ struct ZoneTable: Sendable {
         return nil
     }
 
+    /// There is (still) a name of that index.
+    func has(_ index: Int) -> Bool { nodes[index] != nil }
+
     subscript(index: Int) -> Node {
         get {
             guard let node = nodes[index] else { preconditionFailure("no name has the index \(index)") }
