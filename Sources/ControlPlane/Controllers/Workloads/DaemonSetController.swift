@@ -41,9 +41,10 @@ final class DaemonSetController: Controller {
             }.map(\.objectKey)
         }
         let podEvents = OwnedEvents(
-            owners: .daemonSets, queue: queue, expectations: expectations, suitors: suitors)
+            owners: .daemonSets, owned: .pods, queue: queue, expectations: expectations, suitors: suitors)
         informers.pods.onEvent { podEvents.handle($0) }
-        let revisionEvents = OwnedEvents(owners: .daemonSets, queue: queue, suitors: suitors)
+        let revisionEvents = OwnedEvents(
+            owners: .daemonSets, owned: .controllerRevisions, queue: queue, suitors: suitors)
         informers.controllerRevisions.onEvent { revisionEvents.handle($0) }
         informers.nodes.onEvent { [self] in nodeChanged($0) }
         for informer in [informers.daemonSets, informers.pods, informers.controllerRevisions, informers.nodes] {
@@ -78,6 +79,7 @@ final class DaemonSetController: Controller {
             }
             try await history.cleanUp(set, old: old, pods: claimed)
         }
+        expectations.watchOver(key, queue)
         try await updateStatus(set, plan)
         if let failure { throw failure.cause }
     }
@@ -124,7 +126,6 @@ final class DaemonSetController: Controller {
         _ actions: DaemonPlan.Actions, _ set: DaemonSet, _ key: String, _ template: DaemonPod
     ) async -> ScalingFailure? {
         guard !actions.creations.isEmpty || !actions.deletions.isEmpty else { return nil }
-        queue.add(key, after: Expectations.lifetime + .seconds(1))
         let wanted = actions.creations.prefix(Self.burstLimit).map(template.make)
         let made = await pods.create(wanted, set.json, key)
         let removed = await pods.delete(Array(actions.deletions.prefix(Self.burstLimit)), set.json, key)

@@ -19,7 +19,7 @@ final class DeploymentController: Controller {
 
     func run() async {
         informers.deployments.onEvent { [queue] in queue.add($0.object.objectKey) }
-        let events = OwnedEvents(owners: .deployments, queue: queue) { [informers] set in
+        let events = OwnedEvents(owners: .deployments, owned: .replicaSets, queue: queue) { [informers] set in
             informers.deploymentsByNamespace(set.namespace).filter {
                 LabelSelector($0["spec"]["selector"]).matches(labels: set["metadata"]["labels"])
             }.map(\.objectKey)

@@ -39,7 +39,8 @@ final class JobController: Controller {
     }
 
     func run() async {
-        let events = OwnedEvents(owners: .jobs, queue: queue, expectations: expectations) { [informers] pod in
+        let events = OwnedEvents(owners: .jobs, owned: .pods, queue: queue, expectations: expectations) {
+            [informers] pod in
             informers.jobsByNamespace(pod.namespace).filter {
                 LabelSelector($0["spec"]["selector"]).matches(labels: pod["metadata"]["labels"])
             }.map(\.objectKey)
@@ -168,6 +169,7 @@ final class JobController: Controller {
                 noteSuspension(&job, now)
             }
         }
+        expectations.watchOver(key, queue)
         job.status["active"] = .positive(active)
         job.status["ready"] = .int(Int64(min(ready, active)))
         // What was deleted just now is on its way out.
@@ -242,7 +244,6 @@ final class JobController: Controller {
             queue.add(key, after: pause)
             return (active, nil)
         }
-        queue.add(key, after: Expectations.lifetime + .seconds(1))
         var pod = PodControl.pod(of: job.template, owner: job.json)
         if !pod.finalizers.contains(Job.trackingFinalizer) {
             pod["metadata"]["finalizers"].append(.string(Job.trackingFinalizer))

@@ -26,7 +26,7 @@ final class ReplicationManager: Controller {
             if case .deleted(let object) = event { expectations.forget(object.objectKey) }
             queue.add(event.object.objectKey)
         }
-        let events = OwnedEvents(owners: kind.resource, queue: queue, expectations: expectations) {
+        let events = OwnedEvents(owners: kind.resource, owned: .pods, queue: queue, expectations: expectations) {
             [kind, byNamespace = kind.byNamespace(informers)] pod in
             byNamespace(pod.namespace).filter {
                 kind.selector(of: $0).matches(labels: pod["metadata"]["labels"])
@@ -46,9 +46,8 @@ final class ReplicationManager: Controller {
             adopting: { !Pod($0).isTerminal })
         let active = claimed.filter { Pod($0).isActive }
         var failure: ScalingFailure?
-        if !set.isDeleting, expectations.areMet(key) {
-            failure = await scale(set, key, active)
-        }
+        if !set.isDeleting, expectations.areMet(key) { failure = await scale(set, key, active) }
+        expectations.watchOver(key, queue)
         // The failure is in the status before the next attempt.
         try await updateStatus(set, claimed, failure)
         if let failure { throw failure.cause }
@@ -59,8 +58,6 @@ final class ReplicationManager: Controller {
     private func scale(_ set: ReplicaSet, _ key: String, _ active: [JSON]) async -> ScalingFailure? {
         let missing = set.replicas - active.count
         guard missing != 0 else { return nil }
-        // Should an event be missed, the controller is looked at again when it stops waiting for it.
-        queue.add(key, after: Expectations.lifetime + .seconds(1))
         if missing > 0 {
             let pod = PodControl.pod(of: set.template, owner: set.json)
             return await pods.create(
