@@ -43,6 +43,8 @@ struct Paths: Sendable {
     /// Where the daemons write their logs when something else starts them (`/logs/` shows it).
     var daemonLogs: String { logDir + "/swiftlet" }
     var kubeletSocket: String { runDir + "/kubelet.sock" }
+    /// The folder of the socket by which the daemon executes programs in containers.
+    var execFolder: String { runDir + "/exec" }
     /// Where the service proxy says what is programmed.
     var proxySocket: String { runDir + "/proxy.sock" }
     /// What conntrack's settings were before the proxy raised them.

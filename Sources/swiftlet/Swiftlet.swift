@@ -12,7 +12,7 @@ struct Swiftlet: AsyncParsableCommand {
         subcommands: [
             UpCommand.self, KubeletCommand.self, CheckCommand.self, KubeconfigCommand.self, ImageCommand.self,
             PsCommand.self, InspectCommand.self, LogsCommand.self, StatsCommand.self, EventsCommand.self,
-            ProxyCommand.self, ForwardCommand.self, ResetCommand.self, VersionCommand.self,
+            ExecCommand.self, ProxyCommand.self, ForwardCommand.self, ResetCommand.self, VersionCommand.self,
         ])
 
     /// Parses the command line after the settings of the config file, runs, and turns an error into one line and a

@@ -12,6 +12,17 @@ public struct PacketSocket: ~Copyable, Sendable {
         try FileDescriptor(result: swl_listen_seqpacket(folder.raw, name, 16), "listen at", name)
     }
 
+    /// The next connection of a listening socket; nil where there is none.
+    public static func accept(_ listener: borrowing FileDescriptor) throws(KernelError) -> PacketSocket? {
+        // Its address says nothing: the other end has none.
+        var address: UInt64 = 0
+        let result = swl_accept(listener.raw, &address, MemoryLayout.size(ofValue: address))
+        if [EAGAIN, ECONNABORTED, EINTR].contains(-result) { return nil }
+        return PacketSocket(descriptor: try FileDescriptor(result: result, "accept a connection at", "socket"))
+    }
+
+    private init(descriptor: consuming FileDescriptor) { self.descriptor = descriptor }
+
     /// Connects without waiting for the other end to accept.
     public init(connectingIn folder: borrowing FileDescriptor, name: String) throws(KernelError) {
         descriptor = try FileDescriptor(result: swl_connect_seqpacket(folder.raw, name), "connect to", name)

@@ -15,6 +15,8 @@ final class Leftovers: Sendable {
         var isStopped = false
     }
     private let state = Mutex(State())
+    /// Held while a folder is removed.
+    private let turn = Mutex(())
 
     /// - Parameter thread: does the removing.
     init(thread: WorkerThreads, firstPause: Duration = .seconds(1), log: Logger) {
@@ -37,6 +39,14 @@ final class Leftovers: Sendable {
         if starts { Task { await self.tryUntilGone() } }
     }
 
+    /// A pod of the same uid is there again (a static pod's follows from its manifest): what is left is its own. Waits
+    /// for a removal that is under way.
+    func forget(_ paths: [String]) {
+        // As a rule there is nothing to forget, and nothing to wait for.
+        guard state.withLock({ !$0.paths.isDisjoint(with: paths) }) else { return }
+        turn.withLock { _ in state.withLock { $0.paths.subtract(paths) } }
+    }
+
     func stop() { state.withLock { $0.isStopped = true } }
 
     private func tryUntilGone() async {
@@ -52,18 +62,20 @@ final class Leftovers: Sendable {
                 return state.paths
             }
             guard let waiting else { return }
-            let gone = await thread.run { [log] in
-                waiting.filter { path in
-                    do throws(KernelError) {
-                        try FileTree.remove(path)
-                        log.info("removed what a pod left", metadata: ["path": "\(path)"])
-                        return true
-                    } catch {
-                        return false
-                    }
-                }
+            await thread.run { for path in waiting { self.remove(path) } }
+        }
+    }
+
+    private func remove(_ path: String) {
+        turn.withLock { _ in
+            guard state.withLock({ $0.paths.contains(path) }) else { return }
+            do throws(KernelError) {
+                try FileTree.remove(path)
+                state.withLock { _ = $0.paths.remove(path) }
+                log.info("removed what a pod left", metadata: ["path": "\(path)"])
+            } catch {
+                // Told when it failed for the first time.
             }
-            state.withLock { $0.paths.subtract(gone) }
         }
     }
 }

@@ -16,6 +16,7 @@ public final class Kubelet: Sendable {
         var failure: (any Error)?
         /// Watched for as long as this runs.
         var manifests: ManifestFolder?
+        var execDoor: ExecDoor?
     }
 
     private let config: KubeletConfig
@@ -227,6 +228,10 @@ public final class Kubelet: Sendable {
     private func listen() async throws {
         try FileTree.makeFolders(config.runDir)
         try await server.listen(unixSocket: context.paths.socket)
+        let (workers, runtime) = (workers, context.runtime)
+        let door = try ExecDoor(
+            folder: context.paths.execFolder, loop: loop, runtime: runtime, log: log, pods: { workers.snapshots })
+        state.withLock { $0.execDoor = door }
         guard config.tls != nil else { return }
         let isDual = config.nodeIPs.contains(where: \.isIPv6)
         try await server.listen(host: isDual ? "::" : "0.0.0.0", port: config.port)

@@ -23,6 +23,8 @@ struct KubeletPaths: Sendable {
     /// Profiles that `seccompProfile.localhostProfile` names.
     var seccompProfiles: String { dataDir + "/seccomp" }
     var socket: String { runDir + "/kubelet.sock" }
+    /// Where `swiftlet exec` asks; nobody but root gets in.
+    var execFolder: String { runDir + "/exec" }
 
     // MARK: volumes
 
@@ -42,6 +44,9 @@ struct KubeletPaths: Sendable {
     func etcHosts(_ uid: String) -> String { memoryVolumes(uid) + "/etc-hosts" }
     func hostname(_ uid: String) -> String { memoryVolumes(uid) + "/hostname" }
     func resolvConf(_ uid: String) -> String { memoryVolumes(uid) + "/resolv.conf" }
+
+    /// All folders of a pod that stay when it can't be removed as a whole.
+    func leftovers(of pod: Pod) -> [String] { [self.pod(pod.uid), memoryVolumes(pod.uid), podLogs(pod)] }
 
     // MARK: logs
 

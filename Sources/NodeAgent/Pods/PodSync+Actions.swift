@@ -89,7 +89,7 @@ extension PodSync {
                 try logs.removeAll(pod)
                 mailbox.send(.cleanedUp(.success(())))
             } catch {
-                leftovers.add([paths.pod(pod.uid), paths.memoryVolumes(pod.uid), paths.podLogs(pod)])
+                leftovers.add(paths.leftovers(of: pod))
                 mailbox.send(.cleanedUp(.failure(CleanUpError(description: "\(error)"))))
             }
         }

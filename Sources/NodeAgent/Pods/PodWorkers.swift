@@ -59,6 +59,7 @@ final class PodWorkers: Sendable {
             return worker
         }
         guard let worker else { return }
+        context.leftovers.forget(context.paths.leftovers(of: pod))
         let task = Task {
             await worker.run()
             self.ended(worker)
