@@ -15,7 +15,7 @@ struct PidFile: ~Copyable {
         guard descriptor >= 0 else {
             throw CommandError("cannot open \(path): \(String(cString: strerror(errno)))")
         }
-        guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+        guard hasTaken(descriptor) else {
             close(descriptor)
             let holder = (try? Files.read(path)).map { String(decoding: $0, as: UTF8.self) } ?? ""  // only for the text
             let pid = holder.split(separator: "\n").first ?? "unknown"
@@ -28,6 +28,16 @@ struct PidFile: ~Copyable {
             throw failure
         }
         return descriptor
+    }
+
+    /// After SIGKILL, a child on its way from clone to exec may hold the lock for some milliseconds longer.
+    private static func hasTaken(_ descriptor: Int32) -> Bool {
+        for attempt in 0..<50 {
+            if attempt > 0 { usleep(20_000) }
+            if flock(descriptor, LOCK_EX | LOCK_NB) == 0 { return true }
+            guard errno == EWOULDBLOCK || errno == EINTR else { return false }
+        }
+        return false
     }
 
     deinit { close(descriptor) }
