@@ -87,11 +87,12 @@ final class TestServer: Sendable {
     /// Sends a request as it stands on the wire. `target` is path and query.
     func send(
         _ method: String, _ target: String, _ body: [UInt8] = [], type: String = "application/json",
-        headers: [(String, String)] = [], as user: UserInfo = .apiserver
+        headers: [(String, String)] = [], as user: UserInfo = .apiserver, to other: Router? = nil
     ) async throws -> Answer {
         let request = try #require(
             HTTPServerRequest(
                 method: method, target: target, headers: [("Content-Type", type)] + headers, body: body))
+        let router = other ?? router
         return await withCheckedContinuation { continuation in
             router.serve(ServerRequest(request, user: user), AnswerCatcher(continuation))
         }
