@@ -26,4 +26,21 @@ import Testing
         while !leftovers.paths.isEmpty { try await Task.sleep(for: .milliseconds(1)) }
         #expect(access(folder.file("later"), F_OK) != 0, "it begins anew for what comes later")
     }
+
+    @Test func areLeftAloneWhenSomebodyHasThemAgain() async throws {
+        let folder = try TemporaryFolder()
+        let thread = try WorkerThreads(name: "test-files", count: 1)
+        defer { thread.stop() }
+        let leftovers = Leftovers(thread: thread, firstPause: .milliseconds(1), log: LogCollector().logger)
+        try HostFiles.writeAtomically([], to: folder.file("plain"), isDurable: false)
+        let path = folder.file("plain/x")
+        leftovers.add([path])
+        leftovers.forget([path])
+        #expect(leftovers.paths.isEmpty)
+        unlink(folder.file("plain"))
+        try FileTree.makeFolders(path)
+        leftovers.add([folder.file("other")])
+        while !leftovers.paths.isEmpty { try await Task.sleep(for: .milliseconds(1)) }
+        #expect(access(path, F_OK) == 0)
+    }
 }
