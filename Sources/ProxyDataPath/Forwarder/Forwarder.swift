@@ -145,6 +145,16 @@ final class Forwarder: ServiceCarrier {
         }
     }
 
+    func programmed(_ service: String?) -> [ProgrammedService] {
+        state.withLock { state in
+            state.ports.values.map(\.state).filter { service == nil || $0.name.service == service }.map { port in
+                ProgrammedService(
+                    name: port.name, fronts: port.fronts, backends: port.backends, localBackends: port.localBackends,
+                    localAddresses: port.localAddresses, affinitySeconds: port.affinitySeconds, ids: [])
+            }
+        }
+    }
+
     func takeProblems() -> [String] {
         state.withLock { state in
             defer { state.problems = [] }
