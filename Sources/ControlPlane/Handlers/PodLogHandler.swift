@@ -68,8 +68,7 @@ enum PodLogHandler {
     }
 
     /// Where the node's kubelet listens: as the node itself has reported.
-    static func address(of node: String, _ context: ServerContext) throws(StatusError) -> KubeletClient.Address
-    {
+    static func address(of node: String, _ context: ServerContext) throws(StatusError) -> KubeletClient.Address {
         guard let nodes = context.registry.find("", "v1", "nodes") else { throw .unknownPath }
         let object = try nodes.get(namespace: "", name: node).tree
         let addresses = object["status"]["addresses"].items
