@@ -76,6 +76,27 @@ final class RawConnection {
         return true
     }
 
+    /// False where the server takes no more for two seconds.
+    func sendsWithoutBlocking(_ bytes: [UInt8]) async throws -> Bool {
+        var sent = 0
+        var turns = 0
+        while sent < bytes.count, turns < 1_000 {
+            let count = bytes[sent...].withUnsafeBytes {
+                Glibc.send(descriptor, $0.baseAddress, $0.count, Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
+            }
+            if count > 0 {
+                sent += count
+                turns = 0
+            } else if errno == EAGAIN {
+                try await Task.sleep(for: .milliseconds(2))
+                turns += 1
+            } else {
+                return false
+            }
+        }
+        return sent == bytes.count
+    }
+
     @discardableResult func send(_ text: String) -> Bool { send(Array(text.utf8)) }
 
     /// Reads until `end` has come, or the server has closed, or a minute has passed. Polls, because a blocked thread would
@@ -97,6 +118,25 @@ final class RawConnection {
         return String(decoding: bytes, as: UTF8.self)
     }
 
+    /// Exactly that many bytes; nil where the server closes before, or a minute has passed.
+    func readBytes(_ count: Int) async throws -> [UInt8]? {
+        var bytes: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 65_536)
+        var turns = 0
+        while bytes.count < count {
+            let received = recv(descriptor, &buffer, min(buffer.count, count - bytes.count), Int32(MSG_DONTWAIT))
+            if received > 0 {
+                bytes.append(contentsOf: buffer[..<received])
+            } else if received < 0 && errno == EAGAIN && turns < 30_000 {
+                turns += 1
+                try await Task.sleep(for: .milliseconds(2))
+            } else {
+                return nil
+            }
+        }
+        return bytes
+    }
+
     /// Whether the server closes within 5 s.
     func isClosedByPeer() async throws -> Bool {
         var buffer = [UInt8](repeating: 0, count: 65_536)
@@ -110,12 +150,28 @@ final class RawConnection {
 }
 
 /// Waits until `condition` holds, for 5 s at most.
-func eventually(_ condition: () -> Bool) async throws -> Bool {
-    for _ in 0..<500 {
+func eventually(seconds: Int = 5, _ condition: () -> Bool) async throws -> Bool {
+    for _ in 0..<(100 * seconds) {
         if condition() { return true }
         try await Task.sleep(for: .milliseconds(10))
     }
     return condition()
+}
+
+/// Runs what blocks: a blocked thread of the pool would be one of the few that all tests share.
+func onThread(_ body: @escaping @Sendable () -> Void) {
+    final class Job {
+        let body: @Sendable () -> Void
+        init(_ body: @escaping @Sendable () -> Void) { self.body = body }
+    }
+    var thread = pthread_t()
+    pthread_create(
+        &thread, nil,
+        { context in
+            if let context { Unmanaged<Job>.fromOpaque(context).takeRetainedValue().body() }
+            return nil
+        }, Unmanaged.passRetained(Job(body)).toOpaque())
+    pthread_detach(thread)
 }
 
 /// A counter that closures share.
