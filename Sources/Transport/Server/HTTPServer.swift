@@ -212,6 +212,9 @@ public final class HTTPServer: Sendable {
         if !isAdmitted { throw TransportError(.cannotListen, "too many connections") }
     }
 
+    /// Bytes of bodies that all connections hold at the moment.
+    var bodyBytes: Int { heldBytes.load(ordering: .relaxed) }
+
     /// Counts bytes of a request's body; false where all connections together hold as much as they may.
     func hold(_ bytes: Int) -> Bool {
         let held = heldBytes.add(bytes, ordering: .relaxed).newValue
