@@ -21,7 +21,7 @@ struct TerminationSignals {
         // A client that hangs up is an error of one write, not the end of the daemon.
         signal(SIGPIPE, SIG_IGN)
         var ends: [Int32] = [-1, -1]
-        guard pipe2(&ends, O_CLOEXEC) == 0 else {
+        guard pipe(&ends) == 0, ends.allSatisfy({ fcntl($0, F_SETFD, FD_CLOEXEC) == 0 }) else {
             throw CommandError("cannot make a pipe for signals: \(String(cString: strerror(errno)))")
         }
         let reader = ends[0]
