@@ -76,8 +76,8 @@ final class Cluster: Sendable {
         let kubelet = try site.kubelet(
             node: node, client: server.client(as: .node(site.nodeName)), tls: pki.kubeletServerTLS,
             drain: proxy, loops: loops, log: log)
-        let dns = try site.dns(node.dns, client: server.client(as: .dns), log: log)
         server.connect(node: site.nodeName, kubelet.nodeAPI)
+        let dns = try site.dns(node.dns, client: server.client(as: .dns), log: log)
         server.health.add("scheduler", .component) {
             scheduler.isHealthy ? nil : "it has not listed pods and nodes yet"
         }
@@ -88,8 +88,8 @@ final class Cluster: Sendable {
         server.health.add("proxy", .component) {
             proxy.isHealthy ? nil : proxy.failure ?? "service rules are not in place yet"
         }
-        let servers = site.servers(of: proxy, node: node, loops: loops, log: log)
         if let dns { server.health.add("dns", .component) { dns.failure } }
+        let servers = site.servers(of: proxy, node: node, loops: loops, log: log)
         let (failures, failed) = AsyncStream<CommandError>.makeStream()
         let tasks = [
             Task { await pki.run() },
