@@ -150,7 +150,7 @@ final class RawConnection {
 }
 
 /// Waits until `condition` holds, for 5 s at most.
-func eventually(seconds: Int = 5, _ condition: () -> Bool) async throws -> Bool {
+func eventually(seconds: Int = 60, _ condition: () -> Bool) async throws -> Bool {
     for _ in 0..<(100 * seconds) {
         if condition() { return true }
         try await Task.sleep(for: .milliseconds(10))
