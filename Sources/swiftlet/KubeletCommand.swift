@@ -28,12 +28,17 @@ struct KubeletCommand: AsyncParsableCommand {
         let proxy = try site.proxy(node: node, nodePorts: nil, client: nil, log: ground.log)
         let carrying = Task { await proxy.run() }
         proxy.podsChanged([])
-        let running = Task { () -> CommandError? in
+        // A stream, and not the task's value: waiting for that could not be broken off by a signal.
+        let (endings, ended) = AsyncStream<CommandError?>.makeStream()
+        Task {
             await kubelet.run()
-            return kubelet.failure.map { CommandError("the kubelet ended: \($0)") }
+            ended.yield(kubelet.failure.map { CommandError("the kubelet ended: \($0)") })
         }
         ServiceManager.notify("READY=1")
-        let failure = await signals.next(unless: { await running.value })
+        let failure = await signals.next(unless: {
+            for await ending in endings { return ending }
+            return nil
+        })
         ServiceManager.notify("STOPPING=1")
         ground.log.info("stopping; pods stay")
         await kubelet.shutdown()
