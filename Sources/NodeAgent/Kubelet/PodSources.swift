@@ -150,11 +150,13 @@ final class PodSources: Sendable {
         ).check(pod, others: workers.all.filter { holdsItsShare($0.snapshot) }.map(\.demand))
     }
 
-    /// A pod that the API has let go is still being stopped here, but the scheduler has given away what it held.
+    /// A pod that has ended for the API, or that the API has let go, is still being cleaned up here, but the scheduler
+    /// has given away what it held.
     private func holdsItsShare(_ other: PodSnapshot) -> Bool {
         guard !other.isTerminal else { return false }
         guard let informer, !other.pod.isStatic else { return true }
-        return informer.get(other.pod.key)?.uid == other.pod.uid
+        guard let known = informer.get(other.pod.key), known.uid == other.pod.uid else { return false }
+        return !Pod(known).isTerminal
     }
 
     private func deleted(_ pod: Pod) {
