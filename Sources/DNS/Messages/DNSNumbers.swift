@@ -40,7 +40,6 @@ enum HeaderFlags {
     static let truncated: UInt16 = 0x0200
     static let recursionDesired: UInt16 = 0x0100
     static let recursionAvailable: UInt16 = 0x0080
-    static let checkingDisabled: UInt16 = 0x0010
     static let code: UInt16 = 0x000f
 }
 

@@ -94,11 +94,11 @@ struct ZoneAuthority {
     let content: [UInt8]
 
     /// Nil for a domain that is too long for names below it.
-    init?(_ domain: DNSName, zone: DNSName? = nil) {
+    init?(_ domain: DNSName) {
         guard let server = domain.adding("dns")?.adding("ns"), let mailbox = domain.adding("hostmaster") else {
             return nil
         }
-        self.zone = zone ?? domain
+        zone = domain
         self.server = server
         // Nobody transfers the zone: its serial number says nothing.
         content = RecordBytes.authority(

@@ -6,6 +6,4 @@ extension SocketPeer {
 
     /// 4 or 16 bytes always make an address.
     var ip: IPAddress { IPAddress(bytes: bytes) ?? IPAddress(ipv4: 0) }
-
-    var text: String { is_ipv6 == 0 ? "\(ip):\(port)" : "[\(ip)]:\(port)" }
 }

@@ -39,8 +39,8 @@ struct Responder {
         pods = zone.domain.adding("pod")
     }
 
-    /// Answers into `out`, which holds at least 512 bytes. `limit` is the longest answer the way carries (over UDP the
-    /// client's own limit counts as well).
+    /// Answers into `out`, which holds as much as the way carries: a stream's message, or a datagram, for which the
+    /// client's own limit counts as well.
     mutating func answer(
         _ bytes: UnsafeRawBufferPointer, into out: UnsafeMutableRawBufferPointer, isStream: Bool
     ) -> Verdict {

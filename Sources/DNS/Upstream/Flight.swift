@@ -20,20 +20,12 @@ final class Flight: @unchecked Sendable {
         let origin: Origin
         let aliases: [[UInt8]]
     }
-    enum Origin: Equatable {
+    enum Origin {
         case datagram(SocketPeer)
         /// The connection's number.
         case stream(Int)
 
         var isStream: Bool { if case .stream = self { true } else { false } }
-
-        static func == (left: Origin, right: Origin) -> Bool {
-            switch (left, right) {
-            case (.stream(let one), .stream(let other)): one == other
-            case (.datagram(let one), .datagram(let other)): one.port == other.port && one.bytes == other.bytes
-            default: false
-            }
-        }
     }
 
     let key: OutsideCache.Key
