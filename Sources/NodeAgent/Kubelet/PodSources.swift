@@ -18,6 +18,9 @@ final class PodSources: Sendable {
         var manifests: [String: Pod]?
         var hasSynced = false
         var hasSwept = false
+        /// What the API's pods hold of the node: from their admission until they have ended for the API, or it has let
+        /// them go. The scheduler gives away anew what they held from that moment, be they cleaned up here or not.
+        var shares = NodeShares()
     }
 
     private let context: KubeletContext
@@ -53,9 +56,11 @@ final class PodSources: Sendable {
                     ]
                 ]
             }
+            let pod = Pod(json)
+            take(pod)
             workers.start(
                 PodSync.Beginning(
-                    pod: Pod(json), state: state, isFromRecord: true,
+                    pod: pod, state: state, isFromRecord: true,
                     garbage: PodState.superfluous(sandbox.containers).map(\.id), seenAt: now))
         }
         if !sandboxes.isEmpty { context.log.info("adopted pods", metadata: ["count": "\(sandboxes.count)"]) }
@@ -127,6 +132,7 @@ final class PodSources: Sendable {
     private func changed(_ object: JSON) {
         let pod = Pod(object)
         if pod.isMirror { return mirrorChanged(pod) }
+        if pod.isTerminal { release(pod.uid) }
         if let worker = workers.worker(pod.uid) { return worker.send(.update(pod)) }
         // Held by a finalizer: the node has done its part.
         if pod.isDeleting, pod.graceSeconds == 0, !pod.json.finalizers.isEmpty { return }
@@ -138,6 +144,8 @@ final class PodSources: Sendable {
                 reason: rejection.reason, message: "Pod was rejected: \(rejection.message)", since: now)
             context.events.record(
                 object: object, type: .warning, reason: rejection.reason, message: rejection.message)
+        } else if !state.isFinal {
+            take(pod)
         }
         workers.start(PodSync.Beginning(pod: pod, state: state, seenAt: now))
     }
@@ -147,20 +155,36 @@ final class PodSources: Sendable {
         return NodeAdmission(
             allocatable: context.node.allocatable, maxPods: context.config.maxPods,
             labels: node.isNull ? nil : node.labels
-        ).check(pod, others: workers.all.filter { holdsItsShare($0.snapshot) }.map(\.demand))
+        ).check(pod, others: held())
     }
 
-    /// A pod that has ended for the API, or that the API has let go, is still being cleaned up here, but the scheduler
-    /// has given away what it held.
-    private func holdsItsShare(_ other: PodSnapshot) -> Bool {
-        guard !other.isTerminal else { return false }
-        guard let informer, !other.pod.isStatic else { return true }
-        guard let known = informer.get(other.pod.key), known.uid == other.pod.uid else { return false }
-        return !Pod(known).isTerminal
+    /// What is held of the node: by the API's pods, and by those of the manifest folder.
+    private func held() -> NodeShares {
+        var (shares, hasSynced) = state.withLock { ($0.shares, $0.hasSynced) }
+        for worker in workers.statics where !worker.snapshot.isTerminal { shares.take(worker.uid, worker.demand) }
+        if !hasSynced {
+            // Of those that were adopted, some may have been deleted while nobody looked.
+            let known = Set((informer?.all() ?? []).map(\.uid))
+            for worker in workers.all where !worker.snapshot.pod.isStatic && !known.contains(worker.uid) {
+                shares.release(worker.uid)
+            }
+        }
+        return shares
     }
+
+    private func take(_ pod: Pod) {
+        guard !pod.isStatic, !pod.isTerminal else { return }
+        let demand = PodDemand(pod)
+        state.withLock { $0.shares.take(pod.uid, demand) }
+    }
+
+    private func release(_ uid: String) { state.withLock { $0.shares.release(uid) } }
 
     private func deleted(_ pod: Pod) {
-        guard pod.isMirror else { return workers.send(.vanished(pod), to: pod.uid) }
+        guard pod.isMirror else {
+            release(pod.uid)
+            return workers.send(.vanished(pod), to: pod.uid)
+        }
         staticWorker(pod.key)?.send(.mirrorWent(uid: pod.uid))
     }
 
@@ -177,6 +201,7 @@ final class PodSources: Sendable {
                 if object == nil { worker.send(.mirrorWent(uid: nil)) }
             } else if object?.uid != pod.uid {
                 // It was deleted while nobody looked.
+                release(pod.uid)
                 worker.send(.vanished(pod))
             }
         }
@@ -186,10 +211,7 @@ final class PodSources: Sendable {
     // MARK: static pods
 
     private func staticWorker(_ key: String) -> PodWorker? {
-        workers.all.first { worker in
-            let pod = worker.snapshot.pod
-            return pod.isStatic && pod.key == key
-        }
+        workers.statics.first { $0.snapshot.pod.key == key }
     }
 
     private func mirrorChanged(_ mirror: Pod) {

@@ -1,16 +1,5 @@
 import KubeAPI
 
-/// What a pod takes of the node, as admission counts it. Made once for each pod.
-struct PodDemand: Sendable {
-    let requests: [String: Quantity]
-    let hostPorts: [(ip: String, port: Int, protocol: String)]
-
-    init(_ pod: Pod) {
-        requests = pod.requests
-        hostPorts = pod.hostPorts
-    }
-}
-
 /// Whether a pod that was bound to this node may run on it: the kubelet's own look at what the scheduler decided.
 struct NodeAdmission {
     /// Why not, as `status.reason` and message.
@@ -24,8 +13,8 @@ struct NodeAdmission {
     /// Nil where the node's labels are not known: selectors are then not looked at.
     let labels: [String: String]?
 
-    /// - Parameter others: of the pods that hold something of the node.
-    func check(_ pod: Pod, others: [PodDemand]) -> Rejection? {
+    /// - Parameter others: what the pods that are here hold of the node.
+    func check(_ pod: Pod, others: NodeShares) -> Rejection? {
         // Who is here already stays; static pods run whatever else there is.
         guard !pod.isStatic else { return nil }
         if let rejection = checkResources(pod, others) { return rejection }
@@ -44,7 +33,7 @@ struct NodeAdmission {
         return nil
     }
 
-    private func checkResources(_ pod: Pod, _ others: [PodDemand]) -> Rejection? {
+    private func checkResources(_ pod: Pod, _ others: NodeShares) -> Rejection? {
         if others.count + 1 > maxPods {
             return outOf("pods", requested: 1, used: Int64(others.count), capacity: Int64(maxPods))
         }
@@ -53,7 +42,7 @@ struct NodeAdmission {
             guard let capacity = allocatable[name] else {
                 return outOf(name, requested: requested.value, used: 0, capacity: 0)
             }
-            let used = others.compactMap { $0.requests[name] }.reduce(.zero, +)
+            let used = others.used(name)
             guard used + requested > capacity else { continue }
             let number = { (quantity: Quantity) in name == "cpu" ? quantity.milliValue : quantity.value }
             return outOf(name, requested: number(requested), used: number(used), capacity: number(capacity))
@@ -69,15 +58,8 @@ struct NodeAdmission {
         )
     }
 
-    private func checkPorts(_ pod: Pod, _ others: [PodDemand]) -> Rejection? {
-        let taken = others.flatMap(\.hostPorts)
-        let isTaken = pod.hostPorts.contains { wanted in
-            taken.contains { other in
-                wanted.port == other.port && wanted.protocol == other.protocol
-                    && (wanted.ip == other.ip || wanted.ip == "0.0.0.0" || other.ip == "0.0.0.0")
-            }
-        }
-        guard isTaken else { return nil }
+    private func checkPorts(_ pod: Pod, _ others: NodeShares) -> Rejection? {
+        guard pod.hostPorts.contains(where: others.isTaken) else { return nil }
         return Rejection(
             reason: "NodePorts",
             message: "Predicate NodePorts failed: node(s) didn't have free ports for the requested pod ports")

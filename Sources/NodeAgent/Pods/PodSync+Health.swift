@@ -80,8 +80,8 @@ extension PodSync {
     }
 
     /// What an earlier kubelet had found, so that its end makes nobody unready: until a probe says otherwise.
-    mutating func rememberHealth(from statuses: [ContainerStatus]) {
-        for status in statuses {
+    mutating func rememberHealth(from known: Pod) {
+        for status in known.containerStatuses + known.initContainerStatuses {
             guard let run = state.run(of: status.name), run.isRunning, status.containerID == "swiftlet://\(run.id)",
                 let health = state.containers[status.name]?.health
             else { continue }

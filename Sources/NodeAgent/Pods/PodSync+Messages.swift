@@ -16,7 +16,9 @@ extension PodSync {
                 // Nobody waits any more: it was forced. Programs get the moment that Kubernetes gives them.
                 leave(grace: min(last.graceSeconds, 2), isInAPI: false)
             }
-        case .mirror(let mirror): reporter.sawMirror(mirror)
+        case .mirror(let mirror):
+            if !reporter.hasSeenAPI { rememberHealth(from: mirror) }
+            reporter.sawMirror(mirror)
         case .mirrorWent(let uid): reporter.mirrorWent(uid: uid, now: now)
         case .exited(let id, let record): exited(id, record, now: now)
         case .sandboxDied(let reason): sandboxDied(reason, now: now)
@@ -66,7 +68,7 @@ extension PodSync {
         let old = pod
         let isFirst = !reporter.hasSeenAPI
         guard reporter.saw(new) else { return }
-        if isFirst { rememberHealth(from: new.containerStatuses + new.initContainerStatuses) }
+        if isFirst { rememberHealth(from: new) }
         pod = new
         for container in new.allContainers where old.container(container.name)?.image != container.image {
             state.containers[container.name]?.image = .none

@@ -62,6 +62,7 @@ struct PodSync {
         log[metadataKey: "uid"] = "\(pod.uid)"
         context.objects?.follow(ObjectReference.all(of: pod), for: pod.uid)
         if pod.volumes.isEmpty { state.volumes = .ready([:]) }
+        if let mirror = beginning.mirror { rememberHealth(from: mirror) }
         if pod.isDeleting, !pod.isStatic { leave(grace: pod.graceSeconds, isInAPI: true) }
         for id in beginning.garbage { removeContainer(id) }
     }

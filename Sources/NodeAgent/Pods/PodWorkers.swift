@@ -6,6 +6,8 @@ import Synchronization
 final class PodWorkers: Sendable {
     private struct State {
         var workers: [String: PodWorker] = [:]
+        /// Those of `workers` whose pods come from the manifest folder.
+        var statics: [String: PodWorker] = [:]
         /// Static pods that wait until the one of their name before has left: `namespace/name`.
         var waiting: [String: PodSync.Beginning] = [:]
         var tasks: [String: Task<Void, Never>] = [:]
@@ -18,6 +20,8 @@ final class PodWorkers: Sendable {
     init(context: KubeletContext) { self.context = context }
 
     var all: [PodWorker] { state.withLock { Array($0.workers.values) } }
+    /// The workers of the manifest folder's pods.
+    var statics: [PodWorker] { state.withLock { Array($0.statics.values) } }
     var snapshots: [PodSnapshot] { all.map(\.snapshot) }
     func worker(_ uid: String) -> PodWorker? { state.withLock { $0.workers[uid] } }
     var uids: Set<String> { state.withLock { Set($0.workers.keys) } }
@@ -48,14 +52,13 @@ final class PodWorkers: Sendable {
         let pod = beginning.pod
         let worker: PodWorker? = state.withLock { state in
             guard !state.isStopped, state.workers[pod.uid] == nil else { return nil }
-            if pod.isStatic,
-                state.workers.values.contains(where: { $0.snapshot.pod.isStatic && $0.snapshot.pod.key == pod.key })
-            {
+            if pod.isStatic, state.statics.values.contains(where: { $0.snapshot.pod.key == pod.key }) {
                 state.waiting[pod.key] = beginning
                 return nil
             }
             let worker = PodWorker(beginning, context: context)
             state.workers[pod.uid] = worker
+            if pod.isStatic { state.statics[pod.uid] = worker }
             return worker
         }
         guard let worker else { return }
@@ -79,6 +82,7 @@ final class PodWorkers: Sendable {
         context.log.debug("pod is gone", metadata: ["pod": "\(pod.key)", "uid": "\(pod.uid)"])
         let next = state.withLock { state in
             state.workers[worker.uid] = nil
+            state.statics[worker.uid] = nil
             state.tasks[worker.uid] = nil
             return pod.isStatic ? state.waiting.removeValue(forKey: pod.key) : nil
         }

@@ -104,6 +104,41 @@ import Testing
         #expect(terminated["message"].stringValue.contains("no such file or directory"))
     }
 
+    @Test func lastWordsAreSharedOutAmongThePodsContainers() throws {
+        let containers = (0..<4).map { "{name: c\($0), image: demo}" }.joined(separator: ", ")
+        let pod = try Sample.pod("{restartPolicy: Never, containers: [\(containers)]}")
+        var run = Sample.running()
+        run.state = .ended(
+            ContainerEnd(
+                exitCode: 1, reason: "Error", message: String(repeating: "ä", count: 2048), finishedAt: Sample.now))
+        let status = status(pod, Sample.state(["c0": run, "c1": run, "c2": run, "c3": run]))
+        let words = status["containerStatuses"].items.map {
+            $0["state"]["terminated"]["message"].stringValue.utf8.count
+        }
+        #expect(words == [3072, 3072, 3072, 3072])
+    }
+
+    @Test func aContainerIsReadyByItsProbeAndStartedByItsHook() throws {
+        let pod = try Sample.pod(
+            "{containers: [{name: main, image: demo, readinessProbe: {tcpSocket: {port: 80}}, startupProbe: {tcpSocket: {port: 80}}}]}"
+        )
+        var state = Sample.state(["main": Sample.running()])
+        func shown() -> [JSON] {
+            let container = status(pod, state)["containerStatuses"][0]
+            return [container["started"], container["ready"]]
+        }
+        #expect(shown() == [false, false])
+        state.containers["main"]?.health[.readiness] = true
+        #expect(shown() == [false, false])
+        state.containers["main"]?.health[.startup] = true
+        #expect(shown() == [true, true])
+        state.containers["main"]?.health[.readiness] = false
+        #expect(shown() == [true, false])
+        state.containers["main"]?.postStart = .running
+        #expect(shown() == [false, false])
+        #expect(status(pod, state)["containerStatuses"][0]["state"]["waiting"]["reason"] == "ContainerCreating")
+    }
+
     @Test func memoryThatRanOutIsTold() {
         let record = ExitRecord(
             exitCode: 137, signal: 9, oomKilled: true, startedAt: Sample.now, finishedAt: Sample.now)
