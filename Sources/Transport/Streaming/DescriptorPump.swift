@@ -25,6 +25,8 @@ final class DescriptorPump: ChannelDuplexHandler, StreamReceiver {
     private var onReadEnd: (() -> Void)?
     private var onClose: (() -> Void)?
     private var context: ChannelHandlerContext?
+    /// A channel has been made of the descriptor, and will close it.
+    private var isTakenOver = false
     private var owesRead = false
     private var hasReadEnded = false
     private var hasSourceEnded = false
@@ -66,8 +68,8 @@ final class DescriptorPump: ChannelDuplexHandler, StreamReceiver {
                 }
         }
         channel.whenFailure { _ in
-            // It has not been taken over.
-            Glibc.close(descriptor)
+            // A channel that was made has closed it.
+            if !pump.value.isTakenOver { Glibc.close(descriptor) }
             pump.value.ended()
         }
     }
@@ -75,19 +77,29 @@ final class DescriptorPump: ChannelDuplexHandler, StreamReceiver {
     /// Lets go of the descriptor.
     func close() {
         isCancelled = true
-        context?.close(promise: nil)
+        if context?.channel.isActive == true { context?.close(promise: nil) }
     }
 
     // MARK: the descriptor's side
 
-    func handlerAdded(context: ChannelHandlerContext) { self.context = context }
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        isTakenOver = true
+    }
 
     func channelActive(context: ChannelHandlerContext) {
+        // NIO still works on the channel's registration: what closes it (a stream that has ended already) has to wait.
+        let pump = NIOLoopBound(self, eventLoop: context.eventLoop)
+        context.eventLoop.execute { pump.value.begin() }
+        context.fireChannelActive()
+    }
+
+    private func begin() {
+        guard let context else { return }
         if isCancelled { return context.close(promise: nil) }
         source?.connect(self)
         // A stream that only sends hears of room by its receiver.
         if let target, target !== source { target.connect(Room(self)) }
-        context.fireChannelActive()
     }
 
     func read(context: ChannelHandlerContext) {
