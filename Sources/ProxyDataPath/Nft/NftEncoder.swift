@@ -277,7 +277,9 @@ struct NftEncoder: ~Copyable {
         let verdict = buffer.count
         buffer.attribute(Int(NFTA_DATA_VERDICT.rawValue), length: 0, nested: true)
         buffer.attribute(Int(NFTA_VERDICT_CODE.rawValue), length: 4)
-        buffer.append(UInt32(bitPattern: Int32(NFT_GOTO.rawValue)).bigEndian)
+        // Not goto, whose end is that of the base chain: a packet that set out before a commit finds the chain that came
+        // with it empty.
+        buffer.append(UInt32(bitPattern: Int32(NFT_JUMP.rawValue)).bigEndian)
         buffer.attribute(Int(NFTA_VERDICT_CHAIN.rawValue), chain)
         buffer.close(attributeAt: verdict)
         buffer.close(attributeAt: data)

@@ -193,10 +193,7 @@ struct NftTableReader {
                                 if type == Int(NFTA_DATA_VALUE.rawValue) {
                                     data = bytes.words
                                 } else {
-                                    for (type, part) in NftAttributes(bytes)
-                                    where type == Int(NFTA_VERDICT_CHAIN.rawValue) {
-                                        picks[key[0]] = part.text
-                                    }
+                                    picks[key[0]] = pickedChain(bytes)
                                 }
                             }
                         default: break
@@ -212,6 +209,22 @@ struct NftTableReader {
         if set.kind == .picks { state.picks = picks }
         return true
     }
+}
+
+/// The chain to which a verdict jumps; empty where it does anything else, as elements of earlier versions do.
+private func pickedChain(_ verdict: UnsafeRawBufferPointer) -> String {
+    var chain = ""
+    for (type, part) in NftAttributes(verdict) {
+        switch type {
+        case Int(NFTA_VERDICT_CODE.rawValue):
+            guard part.count == 4,
+                part.loadUnaligned(as: UInt32.self).bigEndian == UInt32(bitPattern: Int32(NFT_JUMP.rawValue))
+            else { return "" }
+        case Int(NFTA_VERDICT_CHAIN.rawValue): chain = part.text
+        default: break
+        }
+    }
+    return chain
 }
 
 /// The named set to which an expression refers.

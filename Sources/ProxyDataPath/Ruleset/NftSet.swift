@@ -200,7 +200,7 @@ struct NftSet: Sendable, Hashable {
         switch kind.data {
         case .none: return key
         case .fields(let fields): return "\(key) : \(join(fields, element.data))"
-        case .verdict: return "\(key) : goto \(chain(element.key[0]))"
+        case .verdict: return "\(key) : jump \(chain(element.key[0]))"
         }
     }
 }

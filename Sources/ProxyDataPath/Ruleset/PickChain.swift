@@ -41,9 +41,8 @@ enum PickChain: Hashable, Sendable {
     var isPermanent: Bool { self == .refuse || self == .nowhere }
     var isSticky: Bool { if case .sticky = self { true } else { false } }
 
-    /// The rules. Every chain but `refuse` ends in a drop: the number of backends and the slot are looked up one after
-    /// the other, and where a commit comes between, the packet must not leave untranslated (conntrack would remember
-    /// that for two minutes). TCP sends it again.
+    /// The rules. Who comes to their end, because a commit took away what an earlier look-up promised, is back in `svc`,
+    /// which lets nobody through.
     func rules(_ sets: NftSets, _ layout: MarkLayout) -> [NftRule] {
         switch self {
         case .refuse:
@@ -52,9 +51,7 @@ enum PickChain: Hashable, Sendable {
         case .nowhere: return [NftRule(.drop)]
         case .random(let count):
             return [
-                NftRule(
-                    .hasPorts, .translate(to: .maskedMark(layout.idMask), .random(count), in: sets[.backends])),
-                NftRule(.drop),
+                NftRule(.hasPorts, .translate(to: .maskedMark(layout.idMask), .random(count), in: sets[.backends]))
             ]
         case .sticky(let count, let seconds, let masquerades):
             let id = NftField.maskedMark(layout.idMask)
@@ -74,9 +71,11 @@ enum PickChain: Hashable, Sendable {
                 backend,
                 // Nobody known, or its backend is gone: an update would keep the old number, so it goes first.
                 NftRule(.remember(.delete, in: affinity, .sourceAddress, id, data: .mark)),
+                // Slot 0 for whom the next look-up finds less than `count`.
+                NftRule(.setMark(to: id, .random(1), in: sets[.stickySlots])),
                 NftRule(.setMark(to: id, .random(count), in: sets[.stickySlots])),
                 NftRule(.remember(.add, in: affinity, .sourceAddress, id, data: .mark, seconds: seconds)),
-            ] + outside + [backend, NftRule(.drop)]
+            ] + outside + [backend]
         }
     }
 }

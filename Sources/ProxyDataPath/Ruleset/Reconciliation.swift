@@ -103,6 +103,10 @@ struct Reconciliation {
         for set in ruleset.usedSets where isNew[set.kind.rawValue] { first.add(.addSet(set)) }
         addMissingChains(to: &first)
         if !first.isEmpty { transactions.append(first) }
+        // Where the table is at work, packets under way would find a chain that comes in the same commit empty.
+        var picks = NftTransaction(table: ruleset.table)
+        addMissingPicks(to: &picks)
+        if !picks.isEmpty { transactions.append(picks) }
 
         // Nothing refers to these yet, so that they may be filled in any portions.
         for kind in NftSet.Kind.allCases where isNew[kind.rawValue] {
@@ -158,12 +162,16 @@ struct Reconciliation {
         for chain in chains where PickChain(name: chain.name) != nil { add(chain) }
         if ruleset.carriesServices {
             for chain in pickChains { add(chain) }
-            let isFilled = !isNew[NftSet.Kind.picks.rawValue]
-            for (key, pick) in plan.picks where !isFilled || applied?.picks[key] == nil {
-                transaction.addPick(ruleset.sets[.picks], key: key, chain: pick.name)
-            }
         }
         for chain in chains { add(chain) }
+    }
+
+    private func addMissingPicks(to transaction: inout NftTransaction) {
+        guard ruleset.carriesServices else { return }
+        let isFilled = !isNew[NftSet.Kind.picks.rawValue]
+        for (key, pick) in plan.picks where !isFilled || applied?.picks[key] == nil {
+            transaction.addPick(ruleset.sets[.picks], key: key, chain: pick.name)
+        }
     }
 
     /// Base chains, chains that have other rules than they should, and the removal of all that nobody needs.

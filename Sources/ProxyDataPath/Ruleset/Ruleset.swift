@@ -82,8 +82,17 @@ struct Ruleset: Sendable, Hashable {
             NftRule(.isInvalid, .isIn(clusterRange, $0), .drop)
         }
         return PickChain.permanent.map(chain) + [
-            // The drop is for a pick chain that went between the two look-ups.
-            NftChain("svc", [NftRule(.branch(on: .maskedMark(layout.pickMask), in: sets[.picks])), NftRule(.drop)])
+            // What comes back from a pick chain, or finds none, has looked up one thing before a commit and the next
+            // after it: slot 0 is there before and after. It must never leave untranslated, which conntrack would
+            // remember for all that the client sends again.
+            NftChain(
+                "svc",
+                [
+                    NftRule(.branch(on: .maskedMark(layout.pickMask), in: sets[.picks])),
+                    NftRule(
+                        .hasPorts, .translate(to: .maskedMark(layout.idMask), .random(1), in: sets[.backends])),
+                    NftRule(.drop),
+                ])
         ] + clientChains + [
             NftChain("services_in", servicesIn),
             NftChain(
@@ -134,6 +143,11 @@ struct Ruleset: Sendable, Hashable {
             NftRule(.isMember(.destinationAddress, of: sets[.nodeAddresses]), .jump("nodeports_in")),
             NftRule(
                 .isLoopback(negated: true), .isLocal(source: false), .setMark(to: Self.ported, in: sets[.hostports]),
+                .go("svc")),
+            // Before 6.17 the kernel may find nothing while it puts an element in the place of another: once more for
+            // those who would be refused.
+            NftRule(
+                .isIn(serviceRange, .destinationAddress), .setMark(to: Self.addressed, in: sets[.services]),
                 .go("svc")),
             // Addresses that no service has.
             NftRule(.isIn(serviceRange, .destinationAddress), .go(PickChain.refuse.name)),

@@ -7,7 +7,11 @@ extension RulesetDiff {
     func transactions(_ ruleset: Ruleset, chunkLimit: Int = RulesetDiff.chunkLimit) -> [NftTransaction] {
         var transactions: [NftTransaction] = []
         var current = NftTransaction(table: ruleset.table)
-        addPicks(to: &current, ruleset)
+        // A commit earlier than what leads to them: packets that are under way then would find them empty.
+        for (_, pick) in addedPicks { current.add(ruleset.chain(pick)) }
+        if !current.isEmpty { transactions.append(current) }
+        current = NftTransaction(table: ruleset.table)
+        for (key, pick) in addedPicks { current.addPick(ruleset.sets[.picks], key: key, chain: pick.name) }
         current.add(.addElements(ruleset.sets[.hairpin], addedHairpins))
 
         let isOne = elementCount <= chunkLimit
@@ -29,13 +33,6 @@ extension RulesetDiff {
         removePicks(from: &current, ruleset)
         if !current.isEmpty { transactions.append(current) }
         return transactions
-    }
-
-    private func addPicks(to transaction: inout NftTransaction, _ ruleset: Ruleset) {
-        for (key, pick) in addedPicks {
-            transaction.add(ruleset.chain(pick))
-            transaction.addPick(ruleset.sets[.picks], key: key, chain: pick.name)
-        }
     }
 
     private func removePicks(from transaction: inout NftTransaction, _ ruleset: Ruleset) {

@@ -82,9 +82,8 @@ import Testing
         #expect(
             messages.dropFirst().dropLast().map(\.type) == [
                 nft(NFT_MSG_NEWCHAIN), nft(NFT_MSG_NEWSET), nft(NFT_MSG_NEWSETELEM), nft(NFT_MSG_NEWRULE),
-                nft(NFT_MSG_NEWRULE),
             ])
-        #expect(operations == [0, 1, 1, 1, 2])
+        #expect(operations == [0, 1, 1, 1])
         let list = messages[4].attributes[Int(NFTA_RULE_EXPRESSIONS.rawValue)] ?? []
         let names = attributes(list).map { entry in
             String(
@@ -142,7 +141,7 @@ import Testing
         let data = try #require(attributes(element.value).first { $0.type == Int(NFTA_SET_ELEM_DATA.rawValue) })
         let verdict = try #require(attributes(data.value).first { $0.type == Int(NFTA_DATA_VERDICT.rawValue) })
         let parts = Dictionary(attributes(verdict.value).map { ($0.type, $0.value) }) { $1 }
-        #expect(parts[Int(NFTA_VERDICT_CODE.rawValue)] == [0xff, 0xff, 0xff, 0xfc])  // NFT_GOTO
+        #expect(parts[Int(NFTA_VERDICT_CODE.rawValue)] == [0xff, 0xff, 0xff, 0xfd])  // NFT_JUMP
         #expect(parts[Int(NFTA_VERDICT_CHAIN.rawValue)] == Array("pick2".utf8) + [0])
     }
 }

@@ -36,7 +36,7 @@ import Testing
         let service = NftElement(front("10.96.0.10", 80, .udp).words, NftWords(0x4002))
         #expect(NftSet(.services).text(service) { _ in "" } == "10.96.0.10 . udp . 80 : 0x00004002")
         let pick = NftElement(NftWords(2))
-        #expect(NftSet(.picks).text(pick) { "pick\($0)" } == "0x00000002 : goto pick2")
+        #expect(NftSet(.picks).text(pick) { "pick\($0)" } == "0x00000002 : jump pick2")
         let slot = NftElement(
             NftWords(0x4000, 7), NftWords(NftWords.word(address("10.244.0.5")), NftWords.word(port: 8080)))
         #expect(NftSet(.backends).text(slot) { _ in "" } == "0x00004000 . 7 : 10.244.0.5 . 8080")

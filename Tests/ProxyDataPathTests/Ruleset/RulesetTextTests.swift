@@ -56,12 +56,9 @@ import Testing
                     add rule nowhere drop
                     add chain pick2
                     add rule pick2 meta l4proto { tcp, udp, sctp } dnat ip to (ct mark & 0xffffc000) . numgen random mod 2 map @backends
-                    add rule pick2 drop
-                    add element picks { 0x00000000 : goto refuse }
-                    add element picks { 0x00001fff : goto nowhere }
-                    add element picks { 0x00000002 : goto pick2 }
                     add chain svc
                     add rule svc (ct mark & 0x00001fff) vmap @picks
+                    add rule svc meta l4proto { tcp, udp, sctp } dnat ip to (ct mark & 0xffffc000) . numgen random mod 1 map @backends
                     add rule svc drop
                     add chain guard
                     add rule guard ip saddr . ip daddr . meta l4proto . th dport @allowed return
@@ -83,7 +80,11 @@ import Testing
                     add rule services_in ct mark set ip daddr . meta l4proto . th dport map @outside goto gate
                     add rule services_in ip daddr @node_addresses jump nodeports_in
                     add rule services_in ip daddr != 127.0.0.0/8 fib daddr type local ct mark set meta l4proto . th dport map @hostports goto svc
+                    add rule services_in ip daddr 10.96.0.0/16 ct mark set ip daddr . meta l4proto . th dport map @services goto svc
                     add rule services_in ip daddr 10.96.0.0/16 goto refuse
+                    add element picks { 0x00000000 : jump refuse }
+                    add element picks { 0x00001fff : jump nowhere }
+                    add element picks { 0x00000002 : jump pick2 }
                     add element services { 10.96.0.10 . tcp . 80 : 0x00006002 }
                     add element nodeports { tcp . 30080 : 0x00006002 }
                     add element backends { 0x00004000 . 0 : 10.244.0.5 . 8080, 0x00004000 . 1 : 10.244.0.6 . 8080 }
@@ -134,8 +135,8 @@ import Testing
             text == """
                 add chain pick1
                 add rule pick1 meta l4proto { tcp, udp, sctp } dnat ip to (ct mark & 0xffffc000) . numgen random mod 1 map @backends
-                add rule pick1 drop
-                add element picks { 0x00000001 : goto pick1 }
+                ---
+                add element picks { 0x00000001 : jump pick1 }
                 add element backends { 0x00008000 . 0 : 10.244.0.5 . 8080 }
                 add element allowed { 198.51.100.0 . 203.0.113.5 . tcp . 80 }
                 add element guarded { 203.0.113.5 . tcp . 80 }
@@ -217,12 +218,12 @@ import Testing
             text == """
                 add chain pick3
                 add rule pick3 meta l4proto { tcp, udp, sctp } dnat ip to (ct mark & 0xffffc000) . numgen random mod 3 map @backends
-                add rule pick3 drop
-                add element picks { 0x00000003 : goto pick3 }
+                ---
+                add element picks { 0x00000003 : jump pick3 }
                 delete element services { 10.96.0.10 . tcp . 80 : 0x00006002 }
                 add element backends { 0x00004000 . 2 : 10.244.0.7 . 8080 }
                 add element services { 10.96.0.10 . tcp . 80 : 0x00006003 }
-                delete element picks { 0x00000002 : goto pick2 }
+                delete element picks { 0x00000002 : jump pick2 }
                 flush chain pick2
                 delete chain pick2
 
@@ -259,18 +260,19 @@ import Testing
                 add rule sticky2-60-out ct mark set ct mark | 0x00002000
                 add rule sticky2-60-out meta l4proto { tcp, udp, sctp } dnat ip to (ct mark & 0xffffdfff) map @sticky_backends
                 add rule sticky2-60-out delete @affinity { ip saddr . (ct mark & 0xffffc000) : ct mark }
+                add rule sticky2-60-out ct mark set (ct mark & 0xffffc000) . numgen random mod 1 map @sticky_slots
                 add rule sticky2-60-out ct mark set (ct mark & 0xffffc000) . numgen random mod 2 map @sticky_slots
                 add rule sticky2-60-out add @affinity { ip saddr . (ct mark & 0xffffc000) timeout 60s : ct mark }
                 add rule sticky2-60-out ct mark set ct mark | 0x00002000
                 add rule sticky2-60-out meta l4proto { tcp, udp, sctp } dnat ip to (ct mark & 0xffffdfff) map @sticky_backends
-                add rule sticky2-60-out drop
-                add element picks { 0x00001001 : goto sticky2-60-out }
+                ---
+                add element picks { 0x00001001 : jump sticky2-60-out }
                 delete element services { 10.96.0.10 . tcp . 80 : 0x00007000 }
                 delete element sticky_slots { 0x00004000 . 1 : 0x00004002, 0x00004000 . 2 : 0x00004003 }
                 delete element sticky_backends { 0x00004002 : 10.244.0.6 . 8080 }
                 add element sticky_slots { 0x00004000 . 1 : 0x00004003 }
                 add element services { 10.96.0.10 . tcp . 80 : 0x00007001 }
-                delete element picks { 0x00001000 : goto sticky3-60-out }
+                delete element picks { 0x00001000 : jump sticky3-60-out }
                 flush chain sticky3-60-out
                 delete chain sticky3-60-out
 

@@ -6,7 +6,8 @@ import Synchronization
 @testable import ProxyDataPath
 
 /// nf_tables in memory, with the kernel's rules of what may refer to what, and stricter than it: adding what is there
-/// already is an error, since the planner should know.
+/// already is an error, since the planner should know; and so is leading packets of a table at work to a chain of the
+/// same transaction, which those under way find empty.
 final class FakeNftKernel: NftKernel {
     struct Chain: Equatable {
         var hook: NftChain.Hook?
@@ -61,9 +62,18 @@ final class FakeNftKernel: NftKernel {
         if isKilled { throw KernelError("change", "table", code: EINTR) }
         let result: Result<Table?, KernelError> = state.withLock { state in
             var table = state
+            // What packets under way may come to; nil where there are none.
+            var known = table.flatMap { table in
+                table.chains.values.contains { $0.hook != nil } ? Set(table.chains.keys) : nil
+            }
             do throws(KernelError) {
                 for operation in transaction.operations {
                     do throws(KernelError) {
+                        if case .deleteTable = operation { known = nil }
+                        if case .addElements(let set, let elements) = operation, set.kind == .picks, let known {
+                            let chains = elements.map { transaction.chain(ofPick: $0.key[0]) }
+                            guard known.isSuperset(of: chains) else { throw KernelError("", "", code: EAGAIN) }
+                        }
                         try Self.apply(operation, transaction, &table)
                     } catch {
                         throw KernelError("apply", transaction.text(operation), code: error.code)
