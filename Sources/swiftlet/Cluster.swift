@@ -1,10 +1,7 @@
 import ControlPlane
-import Glibc
 import KubeAPI
-import Kernel
 import Logging
 import NodeAgent
-import ProxyDataPath
 import Transport
 
 /// All components in one process, joined by nothing but the API: started in order, stopped in reverse.
@@ -32,29 +29,26 @@ final class Cluster: Sendable {
 
     /// Returns when the API is served. Throws what names operation, subject and cause.
     static func start(_ ground: Ground, server options: ServerOptions, node: NodeOptions) async throws -> Cluster {
-        let paths = ground.paths
-        let log = ground.log
         let serviceRange = try options.serviceRange
         let site = try NodeSite(ground: ground, node: node, serviceRange: serviceRange)
-        let pki = try ClusterPKI.open(
-            dataDir: paths.dataDir, addresses: [site.address] + [serviceRange.nth(1)].compactMap(\.self),
-            nodeName: site.nodeName, securePort: options.securePort, log: log)
         // One thread carries some 80,000 small requests per second.
         let loops = EventLoops(count: 1)
-        let server: APIServer
+        let half: ServerHalf
         do {
-            server = try APIServer(
-                options.apiServer(paths: paths, address: site.address, dns: node.dns.place(in: serviceRange)), pki: pki,
-                loops: loops, log: log)
+            half = try await ServerHalf.start(
+                paths: ground.paths, options: options,
+                place: ServerHalf.Place(
+                    nodeName: site.nodeName, address: site.address, clusterRange: site.clusterRange,
+                    serviceRange: serviceRange, dns: node.dns.place(in: serviceRange)),
+                hasControllers: true, servesComponents: false, loops: loops, log: ground.log)
         } catch {
             await loops.shutdown()
             throw error
         }
         do {
-            try await server.start()
-            return try join(site, options, node, server, pki, loops, log)
+            return try join(site, half, options, node, loops, ground.log)
         } catch {
-            await server.shutdown()
+            await half.server.shutdown()
             await loops.shutdown()
             throw error
         }
@@ -62,48 +56,21 @@ final class Cluster: Sendable {
 
     /// Starts everything that lives by the API.
     private static func join(
-        _ site: NodeSite, _ options: ServerOptions, _ node: NodeOptions, _ server: APIServer, _ pki: ClusterPKI,
-        _ loops: EventLoops, _ log: Logger
+        _ site: NodeSite, _ half: ServerHalf, _ options: ServerOptions, _ node: NodeOptions, _ loops: EventLoops,
+        _ log: Logger
     ) throws -> Cluster {
-        let scheduler = Scheduler(client: server.client(as: .scheduler), log: log)
-        let controllers = ControllerManager(
-            client: server.client(as: .controllerManager),
-            options: ControllerOptions(
-                clusterCIDR: site.clusterRange, nodeCIDRMaskSize: options.nodeCidrMaskSize,
-                eventTTL: options.eventLifetime ?? .seconds(3600), resources: server.collections), log: log)
-        let proxy = try site.proxy(
-            node: node, nodePorts: options.nodePorts, client: server.client(as: .proxy), log: log)
-        let kubelet = try site.kubelet(
-            node: node, client: server.client(as: .node(site.nodeName)), tls: pki.kubeletServerTLS,
-            drain: proxy, loops: loops, log: log)
-        server.connect(node: site.nodeName, kubelet.nodeAPI)
-        let dns = try site.dns(node.dns, client: server.client(as: .dns), log: log)
-        server.health.add("scheduler", .component) {
-            scheduler.isHealthy ? nil : "it has not listed pods and nodes yet"
-        }
-        server.health.add("controller-manager", .component) {
-            controllers.isHealthy ? nil : "its first lists are not in yet"
-        }
-        server.health.add("kubelet", .component) { kubelet.isHealthy ? nil : "it is not ready" }
-        server.health.add("proxy", .component) {
-            proxy.isHealthy ? nil : proxy.failure ?? "service rules are not in place yet"
-        }
-        if let dns { server.health.add("dns", .component) { dns.failure } }
-        let servers = site.servers(of: proxy, node: node, loops: loops, log: log)
+        let server = half.server
+        let nodeHalf = try NodeHalf(
+            site: site, node: node, nodePorts: options.nodePorts,
+            clients: NodeHalf.Clients(
+                kubelet: server.client(as: .node(site.nodeName)), proxy: server.client(as: .proxy),
+                dns: server.client(as: .dns)), tls: half.pki.kubeletServerTLS, loops: loops, log: log)
+        server.connect(node: site.nodeName, nodeHalf.kubelet.nodeAPI)
+        nodeHalf.report(to: server.health)
         let (failures, failed) = AsyncStream<CommandError>.makeStream()
-        let tasks = [
-            Task { await pki.run() },
-            Task { await controllers.run() },
-            Task { await scheduler.run() },
-            Task { await proxy.run() },
-            Task { if let dns { await dns.run() } },
-            Task { await servers.run() },
-            Task {
-                await kubelet.run()
-                if let failure = kubelet.failure { failed.yield(CommandError("the kubelet ended: \(failure)")) }
-            },
-        ]
-        return Cluster(site: site, server: server, loops: loops, kubelet: kubelet, tasks: tasks, failures: failures)
+        let tasks = half.start() + nodeHalf.start { failed.yield($0) }
+        return Cluster(
+            site: site, server: server, loops: loops, kubelet: nodeHalf.kubelet, tasks: tasks, failures: failures)
     }
 
     /// The first component that ends by itself; nil when the task is cancelled.

@@ -4,9 +4,16 @@ import KubeAPI
 /// `/etc/swiftlet/config.yaml` and the files of `config.d` beside it, in the order of their names. Keys equal the names
 /// of flags; flags given on the command line win.
 enum ConfigFile {
-    /// The file's settings as arguments, to be put before those of the command line. A missing file has none.
+    /// What a file says of one flag.
+    struct Setting {
+        let key: String
+        /// To be put before those of the command line.
+        let arguments: [String]
+    }
+
+    /// The file's settings. A missing file has none.
     /// - Throws: `CommandError` naming the file and the key.
-    static func arguments(path: String, isRequired: Bool) throws -> [String] {
+    static func settings(path: String, isRequired: Bool) throws -> [Setting] {
         var settings: [(key: String, value: JSON)] = []
         var files = [path]
         let folder = (path.hasSuffix(".yaml") ? String(path.dropLast(5)) : path) + ".d"
@@ -32,7 +39,7 @@ enum ConfigFile {
                 }
             }
         }
-        return try settings.flatMap { try arguments(key: $0.key, value: $0.value) }
+        return try settings.map { Setting(key: $0.key, arguments: try arguments(key: $0.key, value: $0.value)) }
     }
 
     private static func arguments(key: String, value: JSON) throws -> [String] {

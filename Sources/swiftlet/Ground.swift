@@ -3,26 +3,39 @@ import KubeAPI
 import Kernel
 import Logging
 
-/// What every daemon stands on: its folders, the lock of its root, its log.
+/// What every daemon stands on: its folders, the locks of its roles, its log.
 final class Ground: Sendable {
     let paths: Paths
     let log: Logger
-    private let lock: PidFile
+    private let locks: [Lock]
 
-    /// Makes the folders and takes the lock. Throws `CommandError`.
-    init(global: GlobalOptions, name: String) throws {
+    private final class Lock: Sendable {
+        private let file: PidFile
+        init(path: String) throws { file = try PidFile(path: path) }
+    }
+
+    /// Makes the folders and takes the locks. Throws `CommandError`.
+    /// - Parameters:
+    ///   - roles: what this process is; none of them twice per root.
+    ///   - isWhole: it is everything, and the root's daemon.
+    init(global: GlobalOptions, name: String, roles: [Role], isWhole: Bool = false) throws {
         paths = global.paths
         log = global.logger(name)
-        guard geteuid() == 0 else {
+        let needsRoot = roles.contains { Role.agent.contains($0) }
+        guard geteuid() == 0 || !needsRoot else {
             throw CommandError("cannot start: it needs root (namespaces, mounts, cgroups); sudo swiftlet \(name)")
         }
         do throws(KernelError) {
             try FileTree.makeFolders(paths.dataDir, mode: 0o700)
-            for folder in [paths.runDir, paths.logDir, paths.manifests] { try FileTree.makeFolders(folder) }
+            try FileTree.makeFolders(paths.runDir)
+            if roles.contains(.kubelet) {
+                for folder in [paths.logDir, paths.manifests] { try FileTree.makeFolders(folder) }
+            }
         } catch {
             throw CommandError("cannot start: \(error)")
         }
-        lock = try PidFile(path: paths.pidFile)
+        let files = (isWhole ? [paths.pidFile] : []) + roles.map(paths.pidFile)
+        locks = try files.map { try Lock(path: $0) }
         Self.raiseDescriptorLimit()
     }
 

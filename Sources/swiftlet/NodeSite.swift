@@ -20,11 +20,22 @@ final class NodeSite: Sendable {
     private let addressKeeper: NodeAddressKeeper?
 
     /// Claims the ranges and finds, or makes, the node's address.
-    init(ground: Ground, node: NodeOptions, serviceRange: CIDR) throws {
+    /// - Parameter role: which of the root's processes this is; each claims for itself.
+    convenience init(ground: Ground, node: NodeOptions, serviceRange: CIDR, role: String = "") throws {
+        try self.init(
+            ground: ground, nodeName: node.resolvedNodeName, nodeIP: node.nodeIp,
+            clusterRange: Self.range(node.clusterCidr, "cluster-cidr"),
+            podRange: node.podCidr.map { try Self.range($0, "pod-cidr") }, serviceRange: serviceRange, role: role)
+    }
+
+    init(
+        ground: Ground, nodeName: String, nodeIP: String?, clusterRange: CIDR, podRange: CIDR? = nil,
+        serviceRange: CIDR, role: String
+    ) throws {
         paths = ground.paths
-        nodeName = node.resolvedNodeName
-        clusterRange = try Self.range(node.clusterCidr, "cluster-cidr")
-        podRange = try node.podCidr.map { try Self.range($0, "pod-cidr") }
+        self.nodeName = nodeName
+        self.clusterRange = clusterRange
+        self.podRange = podRange
         self.serviceRange = serviceRange
         guard !serviceRange.overlaps(clusterRange) else {
             throw CommandError(
@@ -32,11 +43,11 @@ final class NodeSite: Sendable {
                     + "--service-cidr and --cluster-cidr")
         }
         claim = try RangeClaim(
-            tag: paths.tag, ranges: [clusterRange, serviceRange] + [podRange].compactMap(\.self))
+            tag: paths.tag, role: role, ranges: [clusterRange, serviceRange] + [podRange].compactMap(\.self))
         do {
             address = try NodeAddress.resolve(
-                given: node.nodeIp, podRange: podRange ?? clusterRange, record: paths.nodeAddress)
-            let isOnLoopback = node.nodeIp == nil && (podRange ?? clusterRange).contains(address)
+                given: nodeIP, podRange: podRange ?? clusterRange, record: paths.nodeAddress)
+            let isOnLoopback = nodeIP == nil && (podRange ?? clusterRange).contains(address)
             addressKeeper =
                 try isOnLoopback
                 ? InetAddress(bytes: address.bytes).map { try NodeAddressKeeper($0, log: ground.log) } : nil

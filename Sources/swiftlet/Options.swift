@@ -51,6 +51,10 @@ struct ServerOptions: ParsableArguments {
     var nodeCidrMaskSize = 22
     @Option(help: "How long events are kept, such as 1h or 90m.")
     var eventTtl = "1h"
+    @Flag(
+        inversion: .prefixedNo,
+        help: "Let one of several servers' schedulers and controllers work at a time, by leases in kube-system.")
+    var leaderElect = false
 
     func validate() throws {
         try Self.checkPort("secure-port", securePort, allowsZero: false)
@@ -71,8 +75,11 @@ struct ServerOptions: ParsableArguments {
         }
     }
 
-    var nodePorts: ClosedRange<Int>? {
-        let parts = serviceNodePortRange.split(separator: "-").compactMap { Int($0) }
+    var nodePorts: ClosedRange<Int>? { Self.portRange(serviceNodePortRange) }
+
+    /// `30000-32767`
+    static func portRange(_ text: String) -> ClosedRange<Int>? {
+        let parts = text.split(separator: "-").compactMap { Int($0) }
         guard parts.count == 2, parts[0] >= 1, parts[1] <= 65535, parts[0] <= parts[1] else { return nil }
         return parts[0]...parts[1]
     }
@@ -86,6 +93,13 @@ struct ServerOptions: ParsableArguments {
             storePath: paths.store, serviceCIDR: try serviceRange, nodePortRange: nodePorts ?? 30_000...32_767,
             advertiseAddress: address, bindAddress: bindAddress, securePort: securePort,
             insecurePort: insecurePort == 0 ? nil : insecurePort, logFolder: paths.logDir, dns: dns)
+    }
+
+    /// The controllers' settings.
+    func controllers(clusterRange: CIDR) -> ControllerOptions {
+        ControllerOptions(
+            clusterCIDR: clusterRange, nodeCIDRMaskSize: nodeCidrMaskSize,
+            eventTTL: eventLifetime ?? .seconds(3600), resources: ControllerOptions.builtinResources)
     }
 
     var eventLifetime: Duration? { Duration(goDuration: eventTtl) }

@@ -33,7 +33,13 @@ struct Paths: Sendable {
     }
 
     var adminKubeconfig: String { dataDir + "/admin.kubeconfig" }
+    /// What a server of this root has written for components in processes of their own: `scheduler`, `node`.
+    func kubeconfig(_ name: String) -> String { "\(dataDir)/\(name).kubeconfig" }
+    /// A certificate, or key, of the cluster's that this machine has.
+    func pki(_ name: String) -> String { "\(dataDir)/pki/\(name)" }
     var pidFile: String { runDir + "/swiftlet.pid" }
+    /// The pid, and the lock, of whoever has that role.
+    func pidFile(_ role: Role) -> String { "\(runDir)/\(role.rawValue).pid" }
     /// The address that this node was given on lo, for want of another.
     var nodeAddress: String { runDir + "/node-address" }
     /// The image store.

@@ -1,10 +1,11 @@
 import ArgumentParser
 import KubeAPI
 
-/// `swiftlet proxy`: what the service proxy of this node does.
+/// `swiftlet proxy`: the service proxy of this node.
 struct ProxyCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "proxy", abstract: "Look at the service proxy of this node.", subcommands: [ProxyShowCommand.self])
+        commandName: "proxy", abstract: "Run the service proxy of a node, or look at it.",
+        subcommands: [ProxyRunCommand.self, ProxyShowCommand.self], defaultSubcommand: ProxyRunCommand.self)
 }
 
 /// `swiftlet proxy show`: what is programmed for services, in words.

@@ -97,11 +97,28 @@ private struct LocalPages: HTTPHandler {
     let proxy: ServiceProxy
 
     func handle(_ request: HTTPServerRequest, _ response: any HTTPResponder) {
+        if request.path == "/proxy/drain" { return drain(request, response) }
         guard request.path == "/proxy/services" else { return response.page(404, "404 page not found\n") }
         let service = request.parameter("service")
         let proxy = proxy
         // Connections are counted by a walk through conntrack's table, which may take a while.
         Task { response.page(200, proxy.describe(service)) }
+    }
+}
+
+extension LocalPages {
+    /// Asked by the kubelet in a process of its own (`DrainClient`).
+    fileprivate func drain(_ request: HTTPServerRequest, _ response: any HTTPResponder) {
+        guard request.method == "POST", let body = try? JSON.parse(request.body),  // the answer says so
+            let uid = body["podUID"].string, let limit = body["limitMs"].int
+        else { return response.page(400, "podUID, addresses and limitMs are wanted\n") }
+        let proxy = proxy
+        Task {
+            await proxy.drain(
+                podUID: uid, addresses: body["addresses"].items.compactMap(\.string),
+                limit: .milliseconds(min(max(0, limit), 60_000)))
+            response.page(200, "ok")
+        }
     }
 }
 

@@ -7,13 +7,16 @@ struct RangeClaim: ~Copyable {
     private static let prefix = "swiftlet-ranges"
     private let claim: NamespaceClaim
 
-    /// - Parameter ranges: what this daemon gives addresses from: the pod and service ranges.
+    /// - Parameters:
+    ///   - role: distinguishes processes of one root, which share their ranges; empty for the only one.
+    ///   - ranges: what this daemon gives addresses from: the pod and service ranges.
     /// - Throws: `CommandError` naming both ranges and the other daemon's tag.
-    init(tag: String, ranges: [CIDR]) throws {
+    init(tag: String, role: String = "", ranges: [CIDR]) throws {
         do {
             for text in try NamespaceClaim.all(prefix: Self.prefix) { try Self.check(text, tag: tag, ranges) }
             claim = try NamespaceClaim(
-                prefix: Self.prefix, ([tag] + ranges.map(\.description)).joined(separator: " "))
+                prefix: Self.prefix,
+                ([tag] + ranges.map(\.description) + (role.isEmpty ? [] : [role])).joined(separator: " "))
         } catch let error as KernelError {
             throw CommandError("cannot claim the node's address ranges: \(error)")
         }

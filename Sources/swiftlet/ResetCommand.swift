@@ -28,7 +28,7 @@ struct ResetCommand: AsyncParsableCommand {
             guard readLine() == "yes" else { throw CommandError("nothing was removed") }
         }
         // Held to the end, so that no daemon starts meanwhile.
-        let lock: PidFile? = Files.exists(paths.runDir) ? try PidFile(path: paths.pidFile) : nil
+        let ground = try Ground(global: global, name: "reset", roles: Role.allCases, isWhole: true)
         let log = global.logger("reset")
         var failures: [String] = []
         func attempt(_ what: String, _ body: () async throws -> Void) async {
@@ -41,7 +41,7 @@ struct ResetCommand: AsyncParsableCommand {
         for path in [paths.runDir, paths.logDir + "/pods", paths.logDir + "/containers", paths.daemonLogs] {
             await attempt(path) { try FileTree.remove(path) }
         }
-        withExtendedLifetime(lock) {}
+        withExtendedLifetime(ground) {}
         guard failures.isEmpty else {
             throw CommandError("reset is incomplete:\n  " + failures.joined(separator: "\n  "))
         }

@@ -10,7 +10,9 @@ struct Swiftlet: AsyncParsableCommand {
         abstract: "A Kubernetes in one binary: API server, scheduler, controllers, node agent and service proxy.",
         version: KubernetesVersion.gitVersion,
         subcommands: [
-            UpCommand.self, KubeletCommand.self, CheckCommand.self, KubeconfigCommand.self, ImageCommand.self,
+            UpCommand.self, ServerCommand.self, AgentCommand.self, APIServerCommand.self, SchedulerCommand.self,
+            ControllerManagerCommand.self, KubeletCommand.self, CheckCommand.self, KubeconfigCommand.self,
+            ImageCommand.self,
             PsCommand.self, InspectCommand.self, LogsCommand.self, StatsCommand.self, EventsCommand.self,
             ExecCommand.self, ProxyCommand.self, ForwardCommand.self, ResetCommand.self, VersionCommand.self,
         ])
@@ -35,16 +37,38 @@ struct Swiftlet: AsyncParsableCommand {
 
     /// The process's arguments; for the daemons, the config file's settings are put before the flags, so that flags win.
     private static func argumentsWithConfig() throws -> [String] {
-        let arguments = Array(CommandLine.arguments.dropFirst())
-        guard let verb = arguments.first, ["up", "kubelet"].contains(verb), !arguments.contains("--help") else {
-            return arguments
-        }
+        var arguments = Array(CommandLine.arguments.dropFirst())
+        guard let verb = arguments.first, let daemon = daemons[verb] else { return arguments }
+        arguments = Spelling.plain(arguments)
+        let isDaemon = verb != "proxy" || arguments.count < 2 || arguments[1].hasPrefix("-") || arguments[1] == "run"
+        guard isDaemon, !arguments.contains("--help"), !arguments.contains("-h") else { return arguments }
         let given = value(of: "--config", in: arguments)
         let paths = Paths(
             root: value(of: "--root", in: arguments) ?? "/", dataDir: nil, runDir: nil, manifests: nil,
             configFile: given)
-        let settings = try ConfigFile.arguments(path: paths.configFile, isRequired: given != nil)
-        return [verb] + settings + arguments.dropFirst()
+        let settings = try ConfigFile.settings(path: paths.configFile, isRequired: given != nil)
+        if verb == "proxy" { arguments.removeAll { $0 == "run" } }
+        return [verb] + settings.filter { isMeant($0, for: daemon) }.flatMap(\.arguments) + arguments.dropFirst()
+    }
+
+    /// Those that read the config file.
+    private static let daemons: [String: any ParsableCommand.Type] = [
+        "up": UpCommand.self, "server": ServerCommand.self, "agent": AgentCommand.self,
+        "apiserver": APIServerCommand.self, "scheduler": SchedulerCommand.self,
+        "controller-manager": ControllerManagerCommand.self, "kubelet": KubeletCommand.self,
+        "proxy": ProxyRunCommand.self,
+    ]
+
+    /// One file may serve several components: what another one alone knows is not meant for this one. What none knows
+    /// is an error of the file's, which the parser tells.
+    private static func isMeant(_ setting: ConfigFile.Setting, for daemon: any ParsableCommand.Type) -> Bool {
+        func knows(_ command: any ParsableCommand.Type) -> Bool {
+            // The parser tells its flags by their help alone.
+            command.helpMessage(columns: 10_000).split(separator: "\n").contains { line in
+                line.split { " ,/".contains($0) }.contains { $0 == "--" + setting.key }
+            }
+        }
+        return knows(daemon) || !daemons.values.contains(where: knows)
     }
 
     private static func value(of flag: String, in arguments: [String]) -> String? {

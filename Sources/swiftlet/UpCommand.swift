@@ -12,7 +12,7 @@ struct UpCommand: AsyncParsableCommand {
 
     func run() async throws {
         let signals = try TerminationSignals()
-        let ground = try Ground(global: global, name: "up")
+        let ground = try Ground(global: global, name: "up", roles: Role.allCases, isWhole: true)
         let cluster = try await Cluster.start(ground, server: server, node: node)
         ServiceManager.notify("READY=1")
         let failure = await signals.next(unless: { await cluster.firstFailure() })

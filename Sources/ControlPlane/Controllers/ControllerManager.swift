@@ -13,6 +13,11 @@ public struct ControllerOptions: Sendable {
     /// namespaces look through.
     public var resources: [ResourcePath]
 
+    /// Of the kinds that are built in.
+    public static var builtinResources: [ResourcePath] {
+        Scheme.builtin.resources.filter { $0.verbs.contains("list") && $0.verbs.contains("delete") }.map(\.path)
+    }
+
     public init(clusterCIDR: CIDR, nodeCIDRMaskSize: Int, eventTTL: Duration, resources: [ResourcePath]) {
         self.clusterCIDR = clusterCIDR
         self.nodeCIDRMaskSize = nodeCIDRMaskSize

@@ -21,19 +21,20 @@ struct KubeletClient: Sendable {
     static let defaultPort = 10_250
 
     let loops: EventLoops
-    /// As of now: certificates are renewed while we run.
-    let tls: @Sendable () throws -> ClientTLS
+    /// For the node of that name, which its certificate must have: addresses change, and whoever may write a node's
+    /// status chooses them. As of now: certificates are renewed while we run.
+    let tls: @Sendable (_ node: String) throws -> ClientTLS
     let log: Logger
     /// Kubelets of this process.
     let local = LocalKubelets()
 
     /// Asks, and returns when the answer begins. Each call has a connection of its own: they are few and long.
     func open(
-        _ address: Address, _ path: String, query: [(name: String, value: String)]
+        _ node: Node, _ path: String, query: [(name: String, value: String)]
     ) async throws -> HTTPClientStream {
-        let client = HTTPClient(loops: loops, tls: try tls(), log: log)
+        let client = HTTPClient(loops: loops, tls: try tls(node.name), log: log)
         return try await client.open(
-            "GET", "https://\(address.authority)\(PercentCoding.target(path: path, query: query))")
+            "GET", "https://\(node.address.authority)\(PercentCoding.target(path: path, query: query))")
     }
 
     /// Leaves the answer to a node: the request, which asks for another protocol, with another path. Returns at once.
@@ -44,7 +45,7 @@ struct KubeletClient: Sendable {
         let target = PercentCoding.target(path: path, query: query)
         guard let kubelet = local[node.name] else {
             do {
-                let relay = UpgradeRelay(loops: loops, tls: try tls())
+                let relay = UpgradeRelay(loops: loops, tls: try tls(node.name))
                 relay.pass(
                     request.method, host: node.address.host, port: node.address.port, target: target,
                     headers: Self.upgradeHeaders(request), to: responder)

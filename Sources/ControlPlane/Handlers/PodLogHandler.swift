@@ -9,14 +9,15 @@ enum PodLogHandler {
         let pod = try resource.get(namespace: exchange.info.namespace, name: exchange.info.name).tree
         let container = try container(options.container, pod)
         try checkStarted(container, pod)
-        let address = try address(of: pod["spec"]["nodeName"].stringValue, context)
+        let nodeName = pod["spec"]["nodeName"].stringValue
+        let node = KubeletClient.Node(name: nodeName, address: try address(of: nodeName, context))
         guard let kubelets = context.kubelets else {
             throw StatusError(code: 503, reason: "ServiceUnavailable", message: "this server does not reach kubelets")
         }
         let path = "/containerLogs/\(pod.namespace)/\(pod.name)/\(container)"
         Task {
             do {
-                let answer = try await kubelets.open(address, path, query: options.query)
+                let answer = try await kubelets.open(node, path, query: options.query)
                 try await pass(answer, to: exchange, resource)
             } catch let error as StatusError {
                 exchange.fail(error)

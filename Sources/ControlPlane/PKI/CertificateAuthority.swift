@@ -57,7 +57,6 @@ struct CertificateAuthority: Sendable {
     func issue(_ profile: CertificateProfile, for key: P256.Signing.PublicKey, now: Timestamp) throws -> Certificate {
         let end = min(
             Self.date(now + .seconds(86_400 * Self.leafLifetimeDays)), certificate.notValidAfter)
-        let usage: ExtendedKeyUsage.Usage = profile.usage == .client ? .clientAuth : .serverAuth
         let names = profile.alternativeNames
         return try Certificate(
             version: .v3, serialNumber: Certificate.SerialNumber(), publicKey: Certificate.PublicKey(key),
@@ -66,7 +65,7 @@ struct CertificateAuthority: Sendable {
             extensions: try Certificate.Extensions {
                 Critical(BasicConstraints.notCertificateAuthority)
                 Critical(KeyUsage(digitalSignature: true))
-                try ExtendedKeyUsage([usage])
+                try ExtendedKeyUsage(profile.usage.extended)
                 AuthorityKeyIdentifier(
                     keyIdentifier: SubjectKeyIdentifier(hash: certificate.publicKey).keyIdentifier)
                 if !names.isEmpty { names }

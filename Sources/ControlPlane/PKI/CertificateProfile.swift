@@ -11,16 +11,29 @@ public enum PKIIdentity: String, CaseIterable, Sendable {
     case admin
     /// What the kubelet shows to callers of its node API.
     case kubelet
-    /// As whom the kubelet calls the API server.
+    /// As whom the kubelet calls the API server, and, where it has this one alone, what it shows to callers.
     case node
     case scheduler
     case controllerManager = "controller-manager"
     case proxy
+    case dns
 }
 
 /// What a leaf says. One that says something else than its profile is issued anew.
 struct CertificateProfile: Sendable, Equatable {
-    enum Usage: Sendable { case client, server }
+    enum Usage: Sendable {
+        case client, server
+        /// A node has one certificate for both directions, so that joining takes one file.
+        case both
+
+        var extended: [ExtendedKeyUsage.Usage] {
+            switch self {
+            case .client: [.clientAuth]
+            case .server: [.serverAuth]
+            case .both: [.clientAuth, .serverAuth]
+            }
+        }
+    }
 
     var commonName: String
     var organizations: [String] = []
@@ -49,7 +62,7 @@ struct CertificateProfile: Sendable, Equatable {
     func matches(_ certificate: Certificate) throws -> Bool {
         guard try certificate.subject == subject else { return false }
         guard let usages = try certificate.extensions.extendedKeyUsage,
-            usages.contains(usage == .client ? .clientAuth : .serverAuth)
+            Set(usages) == Set(usage.extended)
         else { return false }
         let names = try certificate.extensions.subjectAlternativeNames
         return Set(names.map { Array($0) } ?? []) == Set(alternativeNames)
@@ -85,11 +98,23 @@ struct CertificateProfiles: Sendable {
                 dnsNames: unique([nodeName, "localhost"]), addresses: unique(loopback + addresses))
         case .apiserverKubeletClient: return client("kube-apiserver-kubelet-client", [UserInfo.mastersGroup])
         case .admin: return client("swiftlet-admin", [UserInfo.mastersGroup])
-        case .node: return client(UserInfo.nodePrefix + nodeName, [UserInfo.nodesGroup])
+        case .node: return Self.node(nodeName, addresses: unique(loopback + addresses))
         case .scheduler: return client(UserInfo.scheduler.name)
         case .controllerManager: return client(UserInfo.controllerManager.name)
         case .proxy: return client(UserInfo.proxy.name)
+        case .dns:
+            return client(
+                UserInfo.dns.name, UserInfo.dns.groups.filter { $0 != UserInfo.authenticatedGroup })
         }
+    }
+
+    /// The one certificate of a node. Callers of its API go by its name: its addresses may change.
+    static func node(_ name: String, addresses: [IPAddress]) -> CertificateProfile {
+        CertificateProfile(
+            commonName: UserInfo.nodePrefix + name, organizations: [UserInfo.nodesGroup], usage: .both,
+            dnsNames: name == "localhost" ? [name] : [name, "localhost"],
+            // A name may be an address, and is then looked for among those.
+            addresses: addresses + [IPAddress(name)].compactMap(\.self).filter { !addresses.contains($0) })
     }
 
     private func unique<Element: Hashable>(_ elements: [Element]) -> [Element] {

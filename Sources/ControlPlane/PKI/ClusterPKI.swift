@@ -32,6 +32,8 @@ public final class ClusterPKI: Sendable {
     /// What the kubelet's node API serves with: live, too.
     public let kubeletServerTLS: ServerTLS
 
+    /// Whether components of other processes get a kubeconfig each.
+    let servesComponents = OnceFlag()
     private let ca: CertificateAuthority
     private let files: CertificateFiles
     private let profiles: CertificateProfiles
@@ -88,17 +90,21 @@ public final class ClusterPKI: Sendable {
     }
 
     /// How that identity connects to servers of this cluster, as of now.
-    public func clientTLS(_ identity: PKIIdentity) throws -> ClientTLS {
+    /// - Parameter serverName: what the server must be called in its certificate; nil: as in the URL.
+    public func clientTLS(_ identity: PKIIdentity, serverName: String? = nil) throws -> ClientTLS {
         let pair = pair(identity)
         return try ClientTLS(
-            authorities: authority, certificateChain: pair.certificate, privateKey: pair.privateKey)
+            authorities: authority, certificateChain: pair.certificate, privateKey: pair.privateKey,
+            serverName: serverName)
     }
 
     /// A kubeconfig by which that identity reaches the API server of this machine.
-    public func kubeconfig(_ identity: PKIIdentity, server: String? = nil) -> Kubeconfig {
+    public func kubeconfig(
+        _ identity: PKIIdentity, named name: String = "swiftlet", server: String? = nil
+    ) -> Kubeconfig {
         let pair = pair(identity)
         return Kubeconfig(
-            server: server ?? "https://127.0.0.1:\(securePort)", certificateAuthority: authority,
+            name: name, server: server ?? "https://127.0.0.1:\(securePort)", certificateAuthority: authority,
             clientCertificate: pair.certificate, clientKey: pair.privateKey)
     }
 
@@ -121,6 +127,7 @@ public final class ClusterPKI: Sendable {
         if renewed.contains(.apiserver) { try Self.reload(serverTLS, pair(.apiserver), authority) }
         if renewed.contains(.kubelet) { try Self.reload(kubeletServerTLS, pair(.kubelet), authority) }
         if renewed.contains(.admin) { try writeAdminKubeconfig() }
+        if !renewed.isEmpty, servesComponents.isSet { try writeComponentKubeconfigs() }
         return renewed
     }
 
@@ -138,14 +145,17 @@ public final class ClusterPKI: Sendable {
         }
     }
 
-    private func writeAdminKubeconfig() throws {
-        let bytes = kubeconfig(.admin).serialized()
+    private func writeAdminKubeconfig() throws { try write(kubeconfig(.admin), to: adminKubeconfigPath) }
+
+    /// Leaves a file alone that says the same.
+    func write(_ kubeconfig: Kubeconfig, to path: String) throws {
+        let bytes = kubeconfig.serialized()
         do throws(PrivateFile.Failure) {
-            if try PrivateFile.read(adminKubeconfigPath) == bytes { return }
+            if try PrivateFile.read(path) == bytes { return }
         } catch {
             guard error.isMissing else { throw PKIError(error.description) }
         }
-        try PrivateFile.write(bytes, to: adminKubeconfigPath)
+        try PrivateFile.write(bytes, to: path)
     }
 
     // MARK: opening

@@ -45,7 +45,7 @@ public final class APIServer: Sendable {
             throw error
         }
         kubelets = KubeletClient(
-            loops: loops, tls: { try pki.clientTLS(.apiserverKubeletClient) }, log: log)
+            loops: loops, tls: { try pki.clientTLS(.apiserverKubeletClient, serverName: $0) }, log: log)
         let host = "\(config.advertiseAddress)"
         let context = ServerContext(
             registry: registry, health: health, kubelets: kubelets,
@@ -76,12 +76,6 @@ public final class APIServer: Sendable {
 
     /// Makes known the node API of a kubelet in this process: clients' connections to its pods are handed to it.
     public func connect(node: String, _ kubelet: any HTTPHandler) { kubelets.local[node] = kubelet }
-
-    /// Every collection that can be listed and deleted: what controllers look through.
-    public var collections: [ResourcePath] {
-        router.context.registry.all.filter { $0.type.verbs.contains("list") && $0.type.verbs.contains("delete") }
-            .map(\.type.path)
-    }
 
     /// The port of HTTPS; 0 before `start`.
     public var securePort: Int { state.withLock { $0.port } }

@@ -123,6 +123,28 @@ public struct Kubeconfig: Sendable {
             server: server, tls: tls, bearerToken: token, namespace: context["namespace"].string ?? "default")
     }
 
+    /// Certificates and key of a context, in PEM; nil for what it does not have.
+    public struct Material: Sendable {
+        public var authority: [UInt8]?
+        public var certificate: [UInt8]?
+        public var privateKey: [UInt8]?
+    }
+
+    /// Reads the certificates of a context (nil: the current one).
+    public func material(context: String? = nil) throws -> Material {
+        let context = try entry("contexts", "context", context ?? currentContext)
+        let cluster = try entry("clusters", "cluster", context["cluster"].stringValue)
+        let user = try entry("users", "user", context["user"].stringValue)
+        return Material(
+            authority: try bytes(cluster, "certificate-authority"),
+            certificate: try bytes(user, "client-certificate"), privateKey: try bytes(user, "client-key"))
+    }
+
+    /// Whether it has a context of that name.
+    public func hasContext(_ name: String) -> Bool {
+        document["contexts"].items.contains { $0["name"].string == name }
+    }
+
     /// A client for a context (nil: the current one).
     public func client(context: String? = nil, loops: EventLoops, log: Logger) throws -> HTTPAPIClient {
         let connection = try connection(context: context)

@@ -30,7 +30,7 @@ import Transport
     init() async throws {
         server = try await TestServer()
         let kubelets = KubeletClient(
-            loops: EventLoops(count: 1), tls: { throw StatusError.internalError("no certificate") }, log: quiet)
+            loops: EventLoops(count: 1), tls: { _ in throw StatusError.internalError("no certificate") }, log: quiet)
         kubelets.local["n"] = kubelet
         router = Router(
             ServerContext(registry: server.registry, health: HealthChecks(), kubelets: kubelets, log: quiet))

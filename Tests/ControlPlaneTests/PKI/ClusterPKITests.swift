@@ -90,7 +90,7 @@ final class PKIFixture: Sendable {
             #expect(subject.contains("CN=\(name)"), "\(subject)")
             #expect(group.map { subject.contains("O=\($0)") } ?? !subject.contains("O="), "\(subject)")
             #expect(try certificate.extensions.extendedKeyUsage?.contains(.clientAuth) == true)
-            #expect(try certificate.extensions.extendedKeyUsage?.contains(.serverAuth) == false)
+            #expect(try certificate.extensions.extendedKeyUsage?.contains(.serverAuth) == (identity == .node))
         }
         let names = try fixture.certificate("apiserver.crt").extensions.subjectAlternativeNames.map { Array($0) } ?? []
         let text = "\(names)"

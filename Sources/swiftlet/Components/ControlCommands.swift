@@ -1,0 +1,79 @@
+import ArgumentParser
+import ControlPlane
+import KubeAPI
+import Transport
+
+/// Flags of a scheduler or controller manager in a process of its own.
+struct ControlOptions: ParsableArguments {
+    @Flag(inversion: .prefixedNo, help: "Work only while holding the lease in kube-system: one of several does.")
+    var leaderElect = true
+    @Option(help: "Address of the component's own port: health, and metrics for administrators.")
+    var bindAddress = "127.0.0.1"
+
+    func validate() throws {
+        guard IPAddress(bindAddress) != nil else {
+            throw ValidationError("--bind-address \(bindAddress): it must be an IP address")
+        }
+    }
+}
+
+/// `swiftlet scheduler`
+struct SchedulerCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(commandName: "scheduler", abstract: "Run the scheduler alone.")
+
+    @OptionGroup var global: GlobalOptions
+    @OptionGroup(title: "API") var api: APIOptions
+    @OptionGroup var control: ControlOptions
+    @Option(help: "The component's own port over TLS; 0 is none.")
+    var securePort = 10_259
+
+    func validate() throws { try ServerOptions.checkPort("secure-port", securePort, allowsZero: true) }
+
+    func run() async throws {
+        try await ControlProcess.run(
+            global: global, role: .scheduler, api: api, control: control, port: securePort
+        ) { client, log in
+            Scheduling(client: client, leaderElection: control.leaderElect, log: log)
+        }
+    }
+}
+
+/// `swiftlet controller-manager`
+struct ControllerManagerCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "controller-manager", abstract: "Run the controllers alone.")
+
+    @OptionGroup var global: GlobalOptions
+    @OptionGroup(title: "API") var api: APIOptions
+    @OptionGroup var control: ControlOptions
+    @Option(help: "The component's own port over TLS; 0 is none.")
+    var securePort = 10_257
+    @Option(help: "Range that nodes get their pods' ranges from.")
+    var clusterCidr = "10.244.0.0/16"
+    @Option(help: "Prefix length of each node's pod range.")
+    var nodeCidrMaskSize = 22
+    @Option(help: "How long events are kept, such as 1h or 90m.")
+    var eventTtl = "1h"
+
+    func validate() throws {
+        try ServerOptions.checkPort("secure-port", securePort, allowsZero: true)
+        try ServerOptions.checkRange("cluster-cidr", clusterCidr)
+        guard (8...30).contains(nodeCidrMaskSize) else {
+            throw ValidationError("--node-cidr-mask-size \(nodeCidrMaskSize): it must be within 8-30")
+        }
+        guard Duration(goDuration: eventTtl) != nil else {
+            throw ValidationError("--event-ttl \(eventTtl): it must be a duration such as 1h or 90m")
+        }
+    }
+
+    func run() async throws {
+        let options = ControllerOptions(
+            clusterCIDR: try NodeSite.range(clusterCidr, "cluster-cidr"), nodeCIDRMaskSize: nodeCidrMaskSize,
+            eventTTL: Duration(goDuration: eventTtl) ?? .seconds(3600), resources: ControllerOptions.builtinResources)
+        try await ControlProcess.run(
+            global: global, role: .controllerManager, api: api, control: control, port: securePort
+        ) { client, log in
+            Controlling(client: client, options: options, leaderElection: control.leaderElect, log: log)
+        }
+    }
+}

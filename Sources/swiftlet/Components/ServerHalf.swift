@@ -1,0 +1,80 @@
+import ControlPlane
+import KubeAPI
+import Logging
+import Transport
+
+/// The half of the control plane: the API server, and in the same process scheduler and controllers where they are
+/// wanted.
+final class ServerHalf: Sendable {
+    let server: APIServer
+    let pki: ClusterPKI
+    private let scheduler: Scheduling?
+    private let controllers: Controlling?
+
+    /// Where the server stands.
+    struct Place {
+        var nodeName: String
+        var address: IPAddress
+        var clusterRange: CIDR
+        var serviceRange: CIDR
+        var dns: ClusterDNS?
+    }
+
+    /// Opens the store and serves the API. Throws what names operation, subject and cause.
+    /// - Parameters:
+    ///   - hasControllers: scheduler and controllers run here, too.
+    ///   - servesComponents: others run in processes of their own, and find their credentials in the data folder.
+    static func start(
+        paths: Paths, options: ServerOptions, place: Place, hasControllers: Bool, servesComponents: Bool,
+        loops: EventLoops, log: Logger
+    ) async throws -> ServerHalf {
+        let pki = try ClusterPKI.open(
+            dataDir: paths.dataDir, addresses: [place.address] + [place.serviceRange.nth(1)].compactMap(\.self),
+            nodeName: place.nodeName, securePort: options.securePort, log: log)
+        if servesComponents { try pki.serveComponents() }
+        let server = try APIServer(
+            options.apiServer(paths: paths, address: place.address, dns: place.dns), pki: pki, loops: loops, log: log)
+        do {
+            try await server.start()
+            return ServerHalf(
+                server: server, pki: pki, options: options, place: place, hasControllers: hasControllers, log: log)
+        } catch {
+            await server.shutdown()
+            throw error
+        }
+    }
+
+    private init(
+        server: APIServer, pki: ClusterPKI, options: ServerOptions, place: Place, hasControllers: Bool, log: Logger
+    ) {
+        self.server = server
+        self.pki = pki
+        guard hasControllers else {
+            scheduler = nil
+            controllers = nil
+            return
+        }
+        let scheduler = Scheduling(client: server.client(as: .scheduler), leaderElection: options.leaderElect, log: log)
+        let controllers = Controlling(
+            client: server.client(as: .controllerManager),
+            options: options.controllers(clusterRange: place.clusterRange), leaderElection: options.leaderElect,
+            log: log)
+        server.health.add("scheduler", .component) {
+            scheduler.isReady ? nil : "it has not listed pods and nodes yet"
+        }
+        server.health.add("controller-manager", .component) {
+            controllers.isReady ? nil : "its first lists are not in yet"
+        }
+        self.scheduler = scheduler
+        self.controllers = controllers
+    }
+
+    /// Starts what lives by the server.
+    func start() -> [Task<Void, Never>] {
+        [
+            Task { await self.pki.run() },
+            Task { if let controllers = self.controllers { await controllers.run() } },
+            Task { if let scheduler = self.scheduler { await scheduler.run() } },
+        ]
+    }
+}
