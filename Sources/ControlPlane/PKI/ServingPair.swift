@@ -31,9 +31,11 @@ public struct ServingPair: Sendable, Equatable {
 
     /// Whether a certificate in PEM is meant for servers; false for what is no certificate.
     public static func isForServers(_ certificate: [UInt8]) -> Bool {
-        guard let leaf = try? Certificate(pemEncoded: String(decoding: certificate, as: UTF8.self)),  // the answer is no
-            let usages = try? leaf.extensions.extendedKeyUsage  // likewise
-        else { return false }
+        let text = String(decoding: certificate, as: UTF8.self)
+        // What can't be parsed is for nobody.
+        guard let leaf = try? Certificate(pemEncoded: text), let usages = try? leaf.extensions.extendedKeyUsage else {
+            return false
+        }
         return usages.contains(.serverAuth)
     }
 }

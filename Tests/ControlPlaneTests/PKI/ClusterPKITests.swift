@@ -132,7 +132,7 @@ final class PKIFixture: Sendable {
         let first = try fixture.files()
         _ = try fixture.open(addresses: ["10.0.0.6", "10.96.0.1"])
         let second = try fixture.files()
-        #expect(Set(second.keys.filter { second[$0] != first[$0] }) == ["apiserver.crt", "kubelet.crt"])
+        #expect(Set(second.keys.filter { second[$0] != first[$0] }) == ["apiserver.crt", "node.crt", "kubelet.crt"])
         _ = try fixture.open(addresses: ["10.0.0.6", "10.96.0.1"], node: "node-2")
         let third = try fixture.files()
         #expect(Set(third.keys.filter { third[$0] != second[$0] }) == ["apiserver.crt", "kubelet.crt", "node.crt"])
