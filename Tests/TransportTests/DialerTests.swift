@@ -25,7 +25,7 @@ import Testing
         }
         try await withServer(handler) { port, _, loops in
             let answer = try await Dialer(loops: loops).get(
-                request(port, "/a?b"), bodyLimit: 100, timeout: .seconds(30))
+                request(port, "/a?b"), bodyLimit: 100, timeout: .ever)
             #expect(answer.status == 404)
             #expect(answer.header("x-seen") == "a")
             #expect(String(decoding: answer.body, as: UTF8.self) == "GET /a")
@@ -37,7 +37,7 @@ import Testing
             response.respond(status: 200, headers: [], body: [UInt8](repeating: 7, count: 4 << 20))
         }
         try await withServer(handler) { port, _, loops in
-            let answer = try await Dialer(loops: loops).get(request(port), bodyLimit: 10, timeout: .seconds(30))
+            let answer = try await Dialer(loops: loops).get(request(port), bodyLimit: 10, timeout: .ever)
             #expect(answer.body == [UInt8](repeating: 7, count: 10))
         }
     }
@@ -45,12 +45,18 @@ import Testing
     @Test func whoeverNeverAnswersIsLeft() async throws {
         try await withServer(Handler { _, _ in }) { port, _, loops in
             let dialer = try Dialer(loops: loops)
-            let error = await failure { () throws(DialError) in
-                _ = try await dialer.get(request(port), bodyLimit: 10, timeout: .milliseconds(50))
-            }
+            var error: DialError?
+            var limit = Duration.milliseconds(50)
+            repeat {
+                error = await failure { () throws(DialError) in
+                    _ = try await dialer.get(request(port), bodyLimit: 10, timeout: limit)
+                }
+                limit *= 2
+                // A slow machine may need longer for the connection alone.
+            } while error == DialError(.connection, .timedOut)
             #expect(error == DialError(.answer, .timedOut))
             // A connection is all that is asked for there, and that comes about.
-            try await dialer.touch(host: "127.0.0.1", port: port, timeout: .seconds(30))
+            try await dialer.touch(host: "127.0.0.1", port: port, timeout: .ever)
         }
     }
 
@@ -64,11 +70,11 @@ import Testing
         let refused = DialError(.connection, .system(111))
         #expect(
             await failure { () throws(DialError) in
-                try await dialer.touch(host: "127.0.0.1", port: port, timeout: .seconds(30))
+                try await dialer.touch(host: "127.0.0.1", port: port, timeout: .ever)
             } == refused)
         #expect(
             await failure { () throws(DialError) in
-                _ = try await dialer.get(request(port), bodyLimit: 10, timeout: .seconds(30))
+                _ = try await dialer.get(request(port), bodyLimit: 10, timeout: .ever)
             } == refused)
         await loops.shutdown()
     }
@@ -80,7 +86,7 @@ import Testing
             request.headers.append(("X-Bad", "a\r\nX-Other: b"))
             let bad = request
             let error = await failure { () throws(DialError) in
-                _ = try await dialer.get(bad, bodyLimit: 10, timeout: .seconds(30))
+                _ = try await dialer.get(bad, bodyLimit: 10, timeout: .ever)
             }
             #expect(error == DialError(.connection, .unusable("net/http: invalid header field")))
         }
@@ -92,7 +98,7 @@ import Testing
             let request = request(port)
             let task = Task {
                 await failure { () throws(DialError) in
-                    _ = try await dialer.get(request, bodyLimit: 10, timeout: .seconds(3600))
+                    _ = try await dialer.get(request, bodyLimit: 10, timeout: .ever)
                 }
             }
             task.cancel()

@@ -11,7 +11,7 @@ import Testing
             response.respond(status: 200, headers: [("X-Kind", "a")], body: request.body)
         }
         try await withServer(handler) { port, _, loops in
-            let client = HTTPClient(loops: loops, log: quiet)
+            let client = HTTPClient(loops: loops, limits: .patient, log: quiet)
             for number in 0..<20 {
                 let answer = try await client.send(
                     "POST", "http://127.0.0.1:\(port)/", body: Array("\(number)".utf8))
@@ -26,15 +26,20 @@ import Testing
     @Test func carriesLargeBodiesBothWays() async throws {
         try await withServer(Handler { $1.respond(status: 200, headers: [], body: $0.body) }) { port, _, loops in
             let body = (0..<(3 << 20)).map { UInt8(truncatingIfNeeded: $0 &* 31 >> 3) }
-            let answer = try await HTTPClient(loops: loops, log: quiet).send(
+            let answer = try await HTTPClient(loops: loops, limits: .patient, log: quiet).send(
                 "PUT", "http://127.0.0.1:\(port)/", body: body)
             #expect(answer.body == body)
         }
     }
 
     @Test func timesOut() async throws {
-        try await withServer(Handler { _, _ in }) { port, _, loops in
-            let client = HTTPClient(loops: loops, log: quiet)
+        let handler = Handler { request, response in
+            if request.path != "/slow" { response.respond(status: 200, headers: [], body: []) }
+        }
+        try await withServer(handler) { port, _, loops in
+            let client = HTTPClient(loops: loops, limits: .patient, log: quiet)
+            // The connection is there already: it is the answer that is waited for.
+            _ = try await client.send("GET", "http://127.0.0.1:\(port)/")
             await #expect {
                 try await client.send("GET", "http://127.0.0.1:\(port)/slow", timeout: .milliseconds(100))
             } throws: { "\($0)" == "GET 127.0.0.1:\(port)/slow: timed out" }
@@ -47,7 +52,7 @@ import Testing
         let server = HTTPServer(loops: loops, handler: Handler.echo, log: quiet)
         let port = try await server.listen(host: "127.0.0.1", port: 0)
         await server.shutdown()
-        let client = HTTPClient(loops: loops, log: quiet)
+        let client = HTTPClient(loops: loops, limits: .patient, log: quiet)
         await #expect {
             try await client.send("GET", "http://127.0.0.1:\(port)/")
         } throws: { "\($0)" == "cannot connect to 127.0.0.1:\(port): Connection refused" }
@@ -55,7 +60,7 @@ import Testing
     }
 
     @Test func repeatsAGetOverAFreshConnectionWhenTheKeptOneIsGone() async throws {
-        var limits = ServerLimits()
+        var limits = ServerLimits.patient
         limits.idleTimeout = .milliseconds(50)
         let count = Counter()
         let handler = Handler { _, response in
@@ -63,7 +68,7 @@ import Testing
             response.respond(status: 200, headers: [], body: [])
         }
         try await withServer(handler, limits: limits) { port, server, loops in
-            let client = HTTPClient(loops: loops, log: quiet)
+            let client = HTTPClient(loops: loops, limits: .patient, log: quiet)
             for _ in 0..<5 {
                 let answer = try await client.send("GET", "http://127.0.0.1:\(port)/")
                 #expect(answer.status == 200)
@@ -82,7 +87,7 @@ import Testing
             response.stream(status: 200, headers: []).abort()
         }
         try await withServer(handler) { port, _, loops in
-            let client = HTTPClient(loops: loops, log: quiet)
+            let client = HTTPClient(loops: loops, limits: .patient, log: quiet)
             _ = try await client.send("POST", "http://127.0.0.1:\(port)/")
             await #expect(throws: TransportError.self) { try await client.send("POST", "http://127.0.0.1:\(port)/") }
             #expect(count.value == 2)
@@ -98,7 +103,7 @@ import Testing
             stream.write(Frame(Array("x".utf8)))
         }
         try await withServer(handler) { port, _, loops in
-            let client = HTTPClient(loops: loops, log: quiet)
+            let client = HTTPClient(loops: loops, limits: .patient, log: quiet)
             let task = Task {
                 let stream = try await client.open("GET", "http://127.0.0.1:\(port)/")
                 for try await _ in stream.body { received.increment() }
@@ -129,7 +134,8 @@ import Testing
             pump()
         }
         try await withServer(handler) { port, _, loops in
-            let stream = try await HTTPClient(loops: loops, log: quiet).open("GET", "http://127.0.0.1:\(port)/")
+            let stream = try await HTTPClient(loops: loops, limits: .patient, log: quiet).open(
+                "GET", "http://127.0.0.1:\(port)/")
             try await Task.sleep(for: .milliseconds(300))
             // 64 MiB are on offer; what fits the buffers on the way is far less.
             #expect(sent.value < 400)

@@ -127,7 +127,7 @@ import Testing
 
     /// What all connections hold together is bounded, not only what each holds.
     @Test func boundsTheBodiesOfAllConnections() async throws {
-        var limits = ServerLimits()
+        var limits = ServerLimits.patient
         limits.bodyBytes = 1 << 20
         limits.allBodiesBytes = 3 << 20
         try await withServer(limits: limits) { port, server, _ in
@@ -155,7 +155,7 @@ import Testing
     }
 
     @Test func bodiesOfVanishedPeersAreForgotten() async throws {
-        var limits = ServerLimits()
+        var limits = ServerLimits.patient
         limits.bodyBytes = 1 << 20
         limits.allBodiesBytes = 1 << 20
         try await withServer(limits: limits) { port, server, _ in

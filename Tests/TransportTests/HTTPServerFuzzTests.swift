@@ -27,7 +27,7 @@ import Testing
     ]
 
     @Test func survivesRandomAndMutatedBytes() async throws {
-        var limits = ServerLimits()
+        var limits = ServerLimits.patient
         limits.bodyBytes = 10_000
         limits.headBytes = 4_096
         try await withServer(limits: limits) { port, _, loops in
@@ -38,7 +38,7 @@ import Testing
                     if !connection.send(piece) { break }
                 }
                 if round % 50 == 49 {
-                    let client = HTTPClient(loops: loops, log: quiet)
+                    let client = HTTPClient(loops: loops, limits: .patient, log: quiet)
                     let answer = try await client.send("GET", "http://127.0.0.1:\(port)/ok")
                     #expect(answer.status == 200, "after round \(round)")
                     client.shutdown()

@@ -57,7 +57,7 @@ import Testing
     }
 
     @Test func refusesBodiesThatAreTooLarge() async throws {
-        var limits = ServerLimits()
+        var limits = ServerLimits.patient
         limits.bodyBytes = 1_000
         let handled = Counter()
         let handler = Handler { _, response in
@@ -116,7 +116,7 @@ import Testing
     }
 
     @Test func refusesHeadersThatAreTooLarge() async throws {
-        var limits = ServerLimits()
+        var limits = ServerLimits.patient
         limits.headBytes = 4_096
         try await withServer(limits: limits) { port, _, _ in
             let long = try RawConnection(port: port)
@@ -154,30 +154,42 @@ import Testing
         }
     }
 
-    @Test func closesOnThoseWhoDawdle() async throws {
-        var limits = ServerLimits()
+    @Test func closesOnThoseWhoDawdleOverAHead() async throws {
+        var limits = ServerLimits.patient
         limits.headTimeout = .milliseconds(200)
-        limits.bodyTimeout = .milliseconds(200)
-        limits.idleTimeout = .milliseconds(400)
         try await withServer(limits: limits) { port, _, _ in
             let silent = try RawConnection(port: port)
             let head = try RawConnection(port: port)
             head.send("GET / HTTP/1.1\r\nHost:")
-            let body = try RawConnection(port: port)
-            body.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc")
-            let idle = try RawConnection(port: port)
-            idle.send("GET /i HTTP/1.1\r\nHost: h\r\n\r\n")
-            _ = try await idle.read(until: "GET /i")
             #expect(try await silent.isClosedByPeer())
             #expect(try await head.isClosedByPeer())
+        }
+    }
+
+    @Test func tellsThoseWhoDawdleOverABody() async throws {
+        var limits = ServerLimits.patient
+        limits.bodyTimeout = .milliseconds(200)
+        try await withServer(limits: limits) { port, _, _ in
+            let body = try RawConnection(port: port)
+            body.send("POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\nabc")
             #expect(try await body.read().hasPrefix("HTTP/1.1 408 "))
+        }
+    }
+
+    @Test func closesIdleConnections() async throws {
+        var limits = ServerLimits.patient
+        limits.idleTimeout = .milliseconds(200)
+        try await withServer(limits: limits) { port, _, _ in
+            let idle = try RawConnection(port: port)
+            idle.send("GET /i HTTP/1.1\r\nHost: h\r\n\r\n")
+            #expect(try await idle.read(until: "GET /i").contains("GET /i"))
             #expect(try await idle.isClosedByPeer())
         }
     }
 
     /// One byte at a time does not extend the time for a head.
     @Test func closesOnASlowDripOfASecondRequest() async throws {
-        var limits = ServerLimits()
+        var limits = ServerLimits.patient
         limits.headTimeout = .milliseconds(300)
         try await withServer(limits: limits) { port, server, _ in
             let connection = try RawConnection(port: port)
@@ -192,7 +204,7 @@ import Testing
     }
 
     @Test func answersForAHandlerThatNeverDoes() async throws {
-        var limits = ServerLimits()
+        var limits = ServerLimits.patient
         limits.answerTimeout = .milliseconds(100)
         try await withServer(Handler { _, _ in }, limits: limits) { port, _, _ in
             let connection = try RawConnection(port: port)
@@ -202,7 +214,7 @@ import Testing
     }
 
     @Test func refusesConnectionsBeyondItsLimit() async throws {
-        var limits = ServerLimits()
+        var limits = ServerLimits.patient
         limits.connections = 2
         try await withServer(limits: limits) { port, server, _ in
             let held = try (0..<2).map { _ in try RawConnection(port: port) }
@@ -238,7 +250,7 @@ import Testing
             #expect(status.st_mode & 0o777 == 0o600)
             let other = HTTPServer(loops: loops, handler: Handler.echo, log: quiet)
             await #expect(throws: TransportError.self) { try await other.listen(unixSocket: path, mode: 0o600) }
-            let client = HTTPClient(loops: loops, unixSocket: path, log: quiet)
+            let client = HTTPClient(loops: loops, unixSocket: path, limits: .patient, log: quiet)
             let answer = try await client.send("GET", "http://localhost/sock")
             #expect(String(decoding: answer.body, as: UTF8.self) == "GET /sock ")
             client.shutdown()

@@ -39,7 +39,7 @@ import Testing
             }
         }
         try await withServer(handler) { port, _, loops in
-            let client = HTTPClient(loops: loops, log: quiet)
+            let client = HTTPClient(loops: loops, limits: .patient, log: quiet)
             let answer = try await client.send("GET", "http://127.0.0.1:\(port)/")
             let expected = "first\n" + (0..<2_000).map { "\($0)\n" }.joined()
             #expect(String(decoding: answer.body, as: UTF8.self) == expected)
@@ -57,13 +57,14 @@ import Testing
             stream.finish()
         }
         try await withServer(handler) { port, _, loops in
-            let answer = try await HTTPClient(loops: loops, log: quiet).send("GET", "http://127.0.0.1:\(port)/")
+            let answer = try await HTTPClient(loops: loops, limits: .patient, log: quiet).send(
+                "GET", "http://127.0.0.1:\(port)/")
             #expect(answer.body == Array("after".utf8))
         }
     }
 
     @Test func closesOnAPeerThatDoesNotRead() async throws {
-        var limits = ServerLimits()
+        var limits = ServerLimits.patient
         limits.streamBacklogBytes = 1 << 20
         let closed = Counter()
         let refused = Counter()
@@ -104,10 +105,11 @@ import Testing
             stream.onWritable(pump)
             pump()
         }
-        var limits = ServerLimits()
+        var limits = ServerLimits.patient
         limits.streamBacklogBytes = 1 << 20
         try await withServer(handler, limits: limits) { port, _, loops in
-            let stream = try await HTTPClient(loops: loops, log: quiet).open("GET", "http://127.0.0.1:\(port)/")
+            let stream = try await HTTPClient(loops: loops, limits: .patient, log: quiet).open(
+                "GET", "http://127.0.0.1:\(port)/")
             var received = 0
             for try await chunk in stream.body {
                 received += chunk.count
@@ -172,7 +174,7 @@ import Testing
             stream.abort()
         }
         try await withServer(handler) { port, _, loops in
-            let client = HTTPClient(loops: loops, log: quiet)
+            let client = HTTPClient(loops: loops, limits: .patient, log: quiet)
             await #expect(throws: TransportError.self) { try await client.send("POST", "http://127.0.0.1:\(port)/") }
         }
     }

@@ -20,9 +20,35 @@ struct Handler: HTTPHandler {
     }
 }
 
+extension ServerLimits {
+    /// Nothing ends because a machine is slow: a test that is about one of the times sets that one.
+    static let patient: ServerLimits = {
+        var limits = ServerLimits()
+        limits.headTimeout = .seconds(3600)
+        limits.bodyTimeout = .seconds(3600)
+        limits.idleTimeout = .seconds(3600)
+        limits.answerTimeout = .seconds(3600)
+        return limits
+    }()
+}
+
+extension HTTPClient.Limits {
+    static let patient: HTTPClient.Limits = {
+        var limits = HTTPClient.Limits()
+        limits.connectTimeout = .seconds(3600)
+        limits.idleTimeout = .seconds(3600)
+        return limits
+    }()
+}
+
+extension Duration {
+    /// For what is not to run out.
+    static let ever: Duration = .seconds(3600)
+}
+
 /// Runs `body` against a server on a free port of the loopback interface.
 func withServer(
-    _ handler: Handler = .echo, limits: ServerLimits = ServerLimits(),
+    _ handler: Handler = .echo, limits: ServerLimits = .patient,
     _ body: (_ port: Int, HTTPServer, EventLoops) async throws -> Void
 ) async throws {
     let loops = EventLoops(count: 1)
@@ -137,7 +163,7 @@ final class RawConnection {
         return bytes
     }
 
-    /// Whether the server closes within 5 s.
+    /// Whether the server closes within a minute.
     func isClosedByPeer() async throws -> Bool {
         var buffer = [UInt8](repeating: 0, count: 65_536)
         for _ in 0..<30_000 {
@@ -149,7 +175,7 @@ final class RawConnection {
     }
 }
 
-/// Waits until `condition` holds, for 5 s at most.
+/// Waits until `condition` holds, for a minute at most.
 func eventually(seconds: Int = 60, _ condition: () -> Bool) async throws -> Bool {
     for _ in 0..<(100 * seconds) {
         if condition() { return true }

@@ -10,6 +10,9 @@ final class ClientExchange: Sendable {
         var head: HTTPResponseHead?
         var chunks: Deque<[UInt8]> = []
         var bufferedBytes = 0
+        /// All of the answer is there: nothing ends the exchange any more.
+        var hasArrived = false
+        /// And the connection has been put back: the reader may be told.
         var isComplete = false
         var error: (any Error)?
         var headWaiter: CheckedContinuation<HTTPResponseHead, any Error>?
@@ -156,13 +159,10 @@ final class ClientExchange: Sendable {
     }
 
     func completed(canReuse: Bool) {
-        let (waiter, timer, isWanted) = state.withLock { state in
-            state.isComplete = true
-            defer {
-                state.chunkWaiter = nil
-                state.timer = nil
-            }
-            return (state.chunkWaiter, state.timer, state.error == nil)
+        let (timer, isWanted) = state.withLock { state in
+            state.hasArrived = true
+            defer { state.timer = nil }
+            return (state.timer, state.error == nil)
         }
         timer?.cancel()
         if canReuse && isWanted {
@@ -173,6 +173,12 @@ final class ClientExchange: Sendable {
             if !pool.put(connection, key) { connection.close() }
         } else {
             connection.close()
+        }
+        // Only now: who has the whole answer and asks again must find the connection in the pool.
+        let waiter = state.withLock { state in
+            state.isComplete = true
+            defer { state.chunkWaiter = nil }
+            return state.chunkWaiter
         }
         waiter?.resume(returning: nil)
     }
@@ -194,7 +200,7 @@ final class ClientExchange: Sendable {
     /// True where it was not over before.
     @discardableResult private func end(_ error: any Error) -> Bool {
         let (isFirst, headWaiter, chunkWaiter, timer) = state.withLock { state in
-            guard state.error == nil, !state.isComplete else {
+            guard state.error == nil, !state.hasArrived else {
                 return (
                     false, CheckedContinuation<HTTPResponseHead, any Error>?.none,
                     CheckedContinuation<[UInt8]?, any Error>?.none, Scheduled<Void>?.none

@@ -338,16 +338,32 @@ final class SPDYListener {
     private let connection: RawConnection
     private let headers = SPDYHeaderReader()
 
-    init(_ connection: RawConnection) { self.connection = connection }
+    /// In a tunnel: what has come by messages of a WebSocket and is not read yet. Nil without one.
+    private var tunneled: [UInt8]?
+
+    init(_ connection: RawConnection, isTunneled: Bool = false) {
+        self.connection = connection
+        tunneled = isTunneled ? [] : nil
+    }
+
+    private func read(_ count: Int) async throws -> [UInt8]? {
+        guard var bytes = tunneled else { return try await connection.readBytes(count) }
+        while bytes.count < count {
+            guard let frame = try await connection.readFrame() else { return nil }
+            if frame.first == 0x82 { bytes += frame.payload }
+        }
+        tunneled = Array(bytes.dropFirst(count))
+        return Array(bytes.prefix(count))
+    }
 
     /// Until the server has ended these streams, or hung up.
     func untilEnded(_ streams: Set<UInt32>, checksReplies: Bool = true) async throws -> Heard {
         var heard = Heard()
         while !heard.ended.union(heard.resets).isSuperset(of: streams) {
-            guard let head = try await connection.readBytes(8) else { break }
+            guard let head = try await read(8) else { break }
             let first = head[..<4].reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
             let length = head[5...].reduce(0) { $0 << 8 | Int($1) }
-            guard let body = try await connection.readBytes(length) else { break }
+            guard let body = try await read(length) else { break }
             guard first & 0x8000_0000 != 0 else {
                 heard.data[first, default: ""] += String(decoding: body, as: UTF8.self)
                 if head[4] & 1 != 0 { heard.ended.insert(first) }
