@@ -96,10 +96,11 @@ struct ServerOptions: ParsableArguments {
     }
 
     /// The controllers' settings.
-    func controllers(clusterRange: CIDR) -> ControllerOptions {
+    func controllers(clusterRange: CIDR, pki: ClusterPKI) -> ControllerOptions {
         ControllerOptions(
             clusterCIDR: clusterRange, nodeCIDRMaskSize: nodeCidrMaskSize,
-            eventTTL: eventLifetime ?? .seconds(3600), resources: ControllerOptions.builtinResources)
+            eventTTL: eventLifetime ?? .seconds(3600), resources: ControllerOptions.builtinResources,
+            authority: { pki.authority }, tokenKey: { pki.tokenKey })
     }
 
     var eventLifetime: Duration? { Duration(goDuration: eventTtl) }

@@ -1,6 +1,6 @@
 import KubeAPI
 
-/// What every new pod gets, as Kubernetes' admission plug-ins give it: ServiceAccount (its name), Priority,
+/// What every new pod gets, as Kubernetes' admission plug-ins give it: ServiceAccount, Priority,
 /// DefaultTolerationSeconds.
 enum PodAdmission {
     private static let tolerationSeconds: Int64 = 300
@@ -8,15 +8,10 @@ enum PodAdmission {
         "system-cluster-critical": 2_000_000_000, "system-node-critical": 2_000_001_000,
     ]
 
-    static func apply(_ pod: inout JSON) throws(StatusError) {
+    static func apply(_ pod: inout JSON, _ registry: Registry) throws(StatusError) {
+        try ServiceAccountAdmission.apply(&pod, registry)
         // A mirror pod reports what runs already; nothing of it is changed.
-        if pod["metadata"]["annotations"]["kubernetes.io/config.mirror"].isNull {
-            if pod["spec"]["serviceAccountName"].stringValue.isEmpty {
-                let older = pod["spec"]["serviceAccount"].stringValue
-                pod["spec"]["serviceAccountName"] = .string(older.isEmpty ? "default" : older)
-            }
-            try setPriority(&pod)
-        }
+        if pod["metadata"]["annotations"]["kubernetes.io/config.mirror"].isNull { try setPriority(&pod) }
         tolerate(&pod)
     }
 

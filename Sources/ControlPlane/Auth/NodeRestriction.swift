@@ -46,6 +46,27 @@ enum NodeRestriction {
         throw refused(object, resource, node, "can only delete pods with spec.nodeName set to itself")
     }
 
+    /// A node asks for tokens of the pods that it runs, no others. `reference` is what the token is to be bound to.
+    static func checkToken(
+        _ reference: JSON, _ account: JSON, _ user: UserInfo, _ registry: Registry
+    ) throws(StatusError) {
+        guard let node = node(user) else { return }
+        func refused(_ why: String) -> StatusError {
+            .forbidden(
+                "serviceaccounts \"\(account.name)\" is forbidden: \(why)", "serviceaccounts", name: account.name)
+        }
+        guard reference["kind"].string == "Pod", reference["apiVersion"].string == "v1",
+            let name = reference["name"].string, !name.isEmpty
+        else { throw refused("node requested token not bound to a pod") }
+        if reference["uid"].stringValue.isEmpty {
+            throw refused("node requested token with a pod binding without a uid")
+        }
+        let pod = registry.find("", "v1", "pods")?.cache.get("\(account.namespace)/\(name)")?.tree
+        // One that is not there is found missing later.
+        guard let pod else { return }
+        if !isOn(pod, node) { throw refused("node requested token bound to a pod scheduled on a different node") }
+    }
+
     private static func refused(_ object: JSON, _ resource: ServedResource, _ node: String, _ why: String)
         -> StatusError
     {

@@ -34,9 +34,24 @@ public struct UserInfo: Sendable, Hashable {
     /// The proxy in this process.
     public static let proxy = UserInfo(name: "system:kube-proxy", groups: [authenticatedGroup])
     /// The cluster's DNS in this process, under the name that it has elsewhere.
-    public static let dns = UserInfo(
-        name: "system:serviceaccount:kube-system:coredns",
-        groups: ["system:serviceaccounts", "system:serviceaccounts:kube-system", authenticatedGroup])
+    public static let dns = serviceAccount(namespace: "kube-system", name: "coredns")
+    static let serviceAccountPrefix = "system:serviceaccount:"
+    static let serviceAccountsGroup = "system:serviceaccounts"
+
+    static func serviceAccountName(namespace: String, name: String) -> String {
+        "\(serviceAccountPrefix)\(namespace):\(name)"
+    }
+
+    /// Whoever acts as that service account.
+    static func serviceAccount(
+        namespace: String, name: String, uid: String = "", extra: [String: [String]] = [:]
+    ) -> UserInfo {
+        UserInfo(
+            name: serviceAccountName(namespace: namespace, name: name),
+            groups: [serviceAccountsGroup, "\(serviceAccountsGroup):\(namespace)", authenticatedGroup], uid: uid,
+            extra: extra)
+    }
+
     /// The kubelet of that node in this process.
     public static func node(_ name: String) -> UserInfo {
         UserInfo(name: nodePrefix + name, groups: [nodesGroup, authenticatedGroup])

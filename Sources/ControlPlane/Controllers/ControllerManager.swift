@@ -18,11 +18,21 @@ public struct ControllerOptions: Sendable {
         Scheme.builtin.resources.filter { $0.verbs.contains("list") && $0.verbs.contains("delete") }.map(\.path)
     }
 
-    public init(clusterCIDR: CIDR, nodeCIDRMaskSize: Int, eventTTL: Duration, resources: [ResourcePath]) {
+    /// The cluster's CA in PEM, which every namespace is told. It may come later: who asks and is refused asks again.
+    public var authority: @Sendable () throws -> [UInt8]
+    /// Signs the tokens that Secrets hold. It may come later, too.
+    public var tokenKey: @Sendable () throws -> TokenKey
+
+    public init(
+        clusterCIDR: CIDR, nodeCIDRMaskSize: Int, eventTTL: Duration, resources: [ResourcePath],
+        authority: @escaping @Sendable () throws -> [UInt8], tokenKey: @escaping @Sendable () throws -> TokenKey
+    ) {
         self.clusterCIDR = clusterCIDR
         self.nodeCIDRMaskSize = nodeCIDRMaskSize
         self.eventTTL = eventTTL
         self.resources = resources
+        self.authority = authority
+        self.tokenKey = tokenKey
     }
 }
 
@@ -58,6 +68,9 @@ public final class ControllerManager: Sendable {
             GarbageCollector(client: client, informers: informers, resources: options.resources, log: log),
             EventTTL(client: client, ttl: options.eventTTL, log: log),
             ServiceAccounts(client: client, informers: informers, log: log),
+            RootCAPublisher(client: client, informers: informers, authority: options.authority, log: log),
+            SecretTokens(
+                client: client, informers: informers, authority: options.authority, key: options.tokenKey, log: log),
             PodGC(client: client, informers: informers, log: log),
         ]
     }

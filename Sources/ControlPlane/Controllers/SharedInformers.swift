@@ -3,6 +3,8 @@ import Logging
 
 /// The collections that several controllers watch, each watched once.
 final class SharedInformers: Sendable {
+    /// By which they list and watch.
+    let client: any APIClient
     let pods: Informer
     let nodes: Informer
     let services: Informer
@@ -32,6 +34,7 @@ final class SharedInformers: Sendable {
     let slicesByService: ObjectIndex
 
     init(client: any APIClient, log: Logger) {
+        self.client = client
         pods = Informer(client, .pods, log: log)
         nodes = Informer(client, .nodes, log: log)
         services = Informer(client, .services, log: log)

@@ -18,7 +18,22 @@ struct Creation: Sendable {
     /// Names to try for one `generateName`, as in Kubernetes.
     private static let maxNames = 8
 
-    func run() throws(StatusError) { try attempt(0) }
+    /// How long a pod of a new namespace waits for its account, as in Kubernetes, and how often it looks.
+    private static let accountPatience: Duration = .seconds(1)
+    private static let accountPause: Duration = .milliseconds(5)
+
+    func run() throws(StatusError) {
+        guard resource.qualifiedName == "pods", ServiceAccountAdmission.mustWait(for: object, context.registry) else {
+            return try attempt(0)
+        }
+        Task {
+            let end = ContinuousClock.now + Self.accountPatience
+            while ServiceAccountAdmission.mustWait(for: object, context.registry), ContinuousClock.now < end {
+                guard (try? await Task.sleep(for: Self.accountPause)) != nil else { break }  // cancelled: no more time
+            }
+            do throws(StatusError) { try attempt(0) } catch { exchange.fail(error) }
+        }
+    }
 
     private func attempt(_ number: Int) throws(StatusError) {
         var object = object

@@ -31,6 +31,10 @@ enum PathHandler {
             context.health.validate(exchange)
         case ("openapi", 2...) where parts[1] == "v3":
             try OpenAPIHandler.handle(exchange, Array(parts.dropFirst(2)), context)
+        case (".well-known", 2) where parts[1] == "openid-configuration":
+            try IssuerHandler.configuration(exchange, context)
+        case ("openid", 3) where parts[1] == "v1" && parts[2] == "jwks":
+            try IssuerHandler.keys(exchange, context)
         case ("logs", _):
             guard let files = context.logFiles else { throw .unknownPath }
             try check(exchange)
@@ -60,6 +64,7 @@ enum IndexHandler {
     static func paths(_ context: ServerContext) -> [String] {
         let scheme = context.registry.scheme
         var paths = ["/api", "/apis", "/metrics", "/openapi/v3", "/validate", "/version"]
+        if context.tokens != nil { paths += ["/.well-known/openid-configuration", "/openid/v1/jwks"] }
         for (group, version) in OpenAPIv3.groupVersions(scheme) {
             let path = OpenAPIv3.path(group: group, version: version)
             paths.append("/\(path)")

@@ -25,6 +25,8 @@ public final class ClusterPKI: Sendable {
 
     /// The CA's certificate in PEM.
     public let authority: [UInt8]
+    /// Signs tokens of service accounts.
+    public let tokenKey: TokenKey
     /// Where the administrator's kubeconfig lies.
     public let adminKubeconfigPath: String
     /// What the API server serves with: live, renewed certificates are taken over.
@@ -70,6 +72,7 @@ public final class ClusterPKI: Sendable {
         let ca = try Self.openAuthority(files, now: now(), log: log)
         self.ca = ca
         authority = try CertificateFiles.pem(ca.certificate)
+        tokenKey = TokenKey(try Self.openTokenKey(files))
         var leaves: [PKIIdentity: Leaf] = [:]
         for identity in PKIIdentity.allCases {
             leaves[identity] = try Self.openLeaf(
@@ -185,6 +188,15 @@ public final class ClusterPKI: Sendable {
             log.info("made the cluster's CA", metadata: ["path": "\(files.directory)"])
             return ca
         }
+    }
+
+    /// A new key would make all tokens worthless; that of a cluster is made once.
+    private static func openTokenKey(_ files: CertificateFiles) throws -> P256.Signing.PrivateKey {
+        let name = "service-account"
+        if let key = try files.key(name) { return key }
+        let key = P256.Signing.PrivateKey()
+        try files.write(key, name)
+        return key
     }
 
     private static func openLeaf(

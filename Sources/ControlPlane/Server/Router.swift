@@ -94,6 +94,7 @@ final class Router: Sendable {
         switch (exchange.info.subresource, exchange.info.verb) {
         case ("scale", _): try ScaleHandler.handle(exchange, resource, context)
         case ("binding", _): try BindingHandler.handle(exchange, context)
+        case ("token", _): try TokenRequestHandler.handle(exchange, resource, context)
         case ("eviction", _): try EvictionHandler.handle(exchange, resource, context)
         case ("exec", let verb), ("attach", let verb), ("portforward", let verb):
             // A WebSocket can only begin with a GET: who may read must not thereby run programs.

@@ -9,6 +9,8 @@ final class ServerContext: Sendable {
     /// Decides who may do what; handlers ask it where one request does two things.
     let authorizer = Authorizer()
     let openAPI: OpenAPIDocuments
+    /// Knows tokens of service accounts; nil where none are issued.
+    let tokens: TokenVerifier?
     /// How the logs of a node's pods are reached; nil where no node is served.
     let kubelets: KubeletClient?
     /// What `/logs/` shows; nil where there is no such folder.
@@ -18,11 +20,13 @@ final class ServerContext: Sendable {
     let log: Logger
 
     init(
-        registry: Registry, health: HealthChecks, kubelets: KubeletClient? = nil, logFiles: LogFiles? = nil,
+        registry: Registry, health: HealthChecks, tokens: TokenVerifier? = nil, kubelets: KubeletClient? = nil,
+        logFiles: LogFiles? = nil,
         serverAddress: String = "", log: Logger
     ) {
         self.registry = registry
         self.health = health
+        self.tokens = tokens
         openAPI = OpenAPIDocuments(registry.scheme)
         self.kubelets = kubelets
         self.logFiles = logFiles

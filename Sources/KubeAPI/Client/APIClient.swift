@@ -69,7 +69,16 @@ public struct ResourcePath: Hashable, Sendable, CustomStringConvertible {
     public static let secrets = ResourcePath(resource: "secrets", kind: "Secret")
     public static let serviceAccounts = ResourcePath(resource: "serviceaccounts", kind: "ServiceAccount")
     public static let events = ResourcePath(resource: "events", kind: "Event")
+    public static let roles = rbac("roles", "Role")
+    public static let roleBindings = rbac("rolebindings", "RoleBinding")
+    public static let clusterRoles = rbac("clusterroles", "ClusterRole", isNamespaced: false)
+    public static let clusterRoleBindings = rbac("clusterrolebindings", "ClusterRoleBinding", isNamespaced: false)
     public static let leases = ResourcePath(group: "coordination.k8s.io", resource: "leases", kind: "Lease")
+
+    private static func rbac(_ resource: String, _ kind: String, isNamespaced: Bool = true) -> ResourcePath {
+        ResourcePath(
+            group: "rbac.authorization.k8s.io", resource: resource, kind: kind, isNamespaced: isNamespaced)
+    }
 }
 
 /// The forms of PATCH (Kubernetes API conventions).

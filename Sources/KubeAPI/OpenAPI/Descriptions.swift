@@ -28,11 +28,13 @@ enum Descriptions {
     }
 
     private static let table: [String: String] = {
-        let text = DescriptionData.text.withUTF8Buffer { String(decoding: $0, as: UTF8.self) }
         var table: [String: String] = [:]
-        for line in text.split(separator: "\n") {
-            guard let colon = line.firstIndex(of: ":") else { continue }
-            table[String(line[..<colon])] = String(line[line.index(after: colon)...].drop { $0 == " " })
+        for data in [DescriptionData.text, AccessDescriptionData.text] {
+            let text = data.withUTF8Buffer { String(decoding: $0, as: UTF8.self) }
+            for line in text.split(separator: "\n") {
+                guard let colon = line.firstIndex(of: ":") else { continue }
+                table[String(line[..<colon])] = String(line[line.index(after: colon)...].drop { $0 == " " })
+            }
         }
         return table
     }()

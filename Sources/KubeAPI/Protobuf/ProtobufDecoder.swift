@@ -106,7 +106,7 @@ public enum ProtobufDecoder {
                 guard wire == 2 else { throw Malformed("map \(field.name) has wire type \(wire)") }
                 var entry = try reader.message()
                 var key = ""
-                var value = field.form.zero
+                var value = field.shape == .mapOfLists ? JSON.array([]) : field.form.zero
                 while let (number, wire) = try entry.nextTag() {
                     switch (number, wire) {
                     case (1, 2): key = try entry.string()
@@ -121,6 +121,7 @@ public enum ProtobufDecoder {
                             }
                         }
                         value = .array(elements)
+                    case (2, _) where field.shape == .mapOfLists: try entry.skip(wire)
                     case (2, _): value = try single(&entry, wire, field, schema, depth: depth)
                     default: try entry.skip(wire)
                     }

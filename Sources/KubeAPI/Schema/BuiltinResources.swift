@@ -6,13 +6,15 @@ enum BuiltinResources {
     /// Of `status` and `scale`.
     static let statusVerbs = ["get", "patch", "update"]
 
-    static let actions: [ResourceType] = [
-        ResourceType(
-            ResourcePath(resource: "bindings", kind: "Binding"), singular: "binding", verbs: ["create"], columns: [],
-            schema: schema("core/v1.Binding"))
-    ]
+    static let actions: [ResourceType] =
+        [
+            ResourceType(
+                ResourcePath(resource: "bindings", kind: "Binding"), singular: "binding", verbs: ["create"],
+                columns: [],
+                schema: schema("core/v1.Binding"))
+        ] + BuiltinAccess.reviews
 
-    static let all: [ResourceType] = core + BuiltinWorkloads.all + others
+    static let all: [ResourceType] = core + BuiltinWorkloads.all + others + BuiltinAccess.roles
 
     private static let core: [ResourceType] = [
         ResourceType(
@@ -102,6 +104,10 @@ enum BuiltinResources {
             ], selectableFields: ["type"], schema: schema("core/v1.Secret")),
         ResourceType(
             .serviceAccounts, singular: "serviceaccount", shortNames: ["sa"],
+            subresources: [
+                .init(
+                    "token", kind: "TokenRequest", group: "authentication.k8s.io", version: "v1", verbs: ["create"])
+            ],
             columns: [.name, .count("Secrets") { $0["secrets"].items.count }, .age],
             schema: schema("core/v1.ServiceAccount")),
         ResourceType(

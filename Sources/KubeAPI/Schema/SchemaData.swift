@@ -110,6 +110,116 @@ enum SchemaData {
         T	apps/v1.RollingUpdateDeployment
         F	maxUnavailable	IntOrString	po	1			
         F	maxSurge	IntOrString	po	2			
+        T	authentication/v1.BoundObjectReference
+        F	kind	string	o	1			
+        F	apiVersion	string	o	2			
+        F	name	string	o	3			
+        F	uid	string	o	4			
+        T	authentication/v1.SelfSubjectReview
+        F		meta/v1.TypeMeta	i				
+        F	metadata	meta/v1.ObjectMeta	o	1			
+        F	status	authentication/v1.SelfSubjectReviewStatus	o	2			
+        T	authentication/v1.SelfSubjectReviewStatus
+        F	userInfo	authentication/v1.UserInfo	o	1			
+        T	authentication/v1.TokenRequest
+        F		meta/v1.TypeMeta	i				
+        F	metadata	meta/v1.ObjectMeta	o	1			
+        F	spec	authentication/v1.TokenRequestSpec	r	2			
+        F	status	authentication/v1.TokenRequestStatus	o	3			
+        T	authentication/v1.TokenRequestSpec
+        F	audiences	string	lr	1			
+        F	expirationSeconds	int64	p	4			
+        F	boundObjectRef	authentication/v1.BoundObjectReference	p	3			
+        T	authentication/v1.TokenRequestStatus
+        F	token	string	r	1			
+        F	expirationTimestamp	meta/v1.Time	r	2			
+        T	authentication/v1.TokenReview
+        F		meta/v1.TypeMeta	i				
+        F	metadata	meta/v1.ObjectMeta	o	1			
+        F	spec	authentication/v1.TokenReviewSpec	r	2			
+        F	status	authentication/v1.TokenReviewStatus	o	3			
+        T	authentication/v1.TokenReviewSpec
+        F	token	string	o	1			
+        F	audiences	string	lo	2			
+        T	authentication/v1.TokenReviewStatus
+        F	authenticated	bool	o	1			
+        F	user	authentication/v1.UserInfo	o	2			
+        F	audiences	string	lo	4			
+        F	error	string	o	3			
+        T	authentication/v1.UserInfo
+        F	username	string	o	1			
+        F	uid	string	o	2			
+        F	groups	string	lo	3			
+        F	extra	string	oL	4			
+        T	authorization/v1.FieldSelectorAttributes
+        F	rawSelector	string	o	1			
+        F	requirements	meta/v1.FieldSelectorRequirement	lo	2			
+        T	authorization/v1.LabelSelectorAttributes
+        F	rawSelector	string	o	1			
+        F	requirements	meta/v1.LabelSelectorRequirement	lo	2			
+        T	authorization/v1.LocalSubjectAccessReview
+        F		meta/v1.TypeMeta	i				
+        F	metadata	meta/v1.ObjectMeta	o	1			
+        F	spec	authorization/v1.SubjectAccessReviewSpec	r	2			
+        F	status	authorization/v1.SubjectAccessReviewStatus	o	3			
+        T	authorization/v1.NonResourceAttributes
+        F	path	string	o	1			
+        F	verb	string	o	2			
+        T	authorization/v1.NonResourceRule
+        F	verbs	string	lr	1			
+        F	nonResourceURLs	string	lo	2			
+        T	authorization/v1.ResourceAttributes
+        F	namespace	string	o	1			
+        F	verb	string	o	2			
+        F	group	string	o	3			
+        F	version	string	o	4			
+        F	resource	string	o	5			
+        F	subresource	string	o	6			
+        F	name	string	o	7			
+        F	fieldSelector	authorization/v1.FieldSelectorAttributes	po	8			
+        F	labelSelector	authorization/v1.LabelSelectorAttributes	po	9			
+        T	authorization/v1.ResourceRule
+        F	verbs	string	lr	1			
+        F	apiGroups	string	lo	2			
+        F	resources	string	lo	3			
+        F	resourceNames	string	lo	4			
+        T	authorization/v1.SelfSubjectAccessReview
+        F		meta/v1.TypeMeta	i				
+        F	metadata	meta/v1.ObjectMeta	o	1			
+        F	spec	authorization/v1.SelfSubjectAccessReviewSpec	r	2			
+        F	status	authorization/v1.SubjectAccessReviewStatus	o	3			
+        T	authorization/v1.SelfSubjectAccessReviewSpec
+        F	resourceAttributes	authorization/v1.ResourceAttributes	po	1			
+        F	nonResourceAttributes	authorization/v1.NonResourceAttributes	po	2			
+        T	authorization/v1.SelfSubjectRulesReview
+        F		meta/v1.TypeMeta	i				
+        F	metadata	meta/v1.ObjectMeta	o	1			
+        F	spec	authorization/v1.SelfSubjectRulesReviewSpec	r	2			
+        F	status	authorization/v1.SubjectRulesReviewStatus	o	3			
+        T	authorization/v1.SelfSubjectRulesReviewSpec
+        F	namespace	string	o	1			
+        T	authorization/v1.SubjectAccessReview
+        F		meta/v1.TypeMeta	i				
+        F	metadata	meta/v1.ObjectMeta	o	1			
+        F	spec	authorization/v1.SubjectAccessReviewSpec	r	2			
+        F	status	authorization/v1.SubjectAccessReviewStatus	o	3			
+        T	authorization/v1.SubjectAccessReviewSpec
+        F	resourceAttributes	authorization/v1.ResourceAttributes	po	1			
+        F	nonResourceAttributes	authorization/v1.NonResourceAttributes	po	2			
+        F	user	string	o	3			
+        F	groups	string	lo	4			
+        F	extra	string	oL	5			
+        F	uid	string	o	6			
+        T	authorization/v1.SubjectAccessReviewStatus
+        F	allowed	bool	r	1			
+        F	denied	bool	o	4			
+        F	reason	string	o	2			
+        F	evaluationError	string	o	3			
+        T	authorization/v1.SubjectRulesReviewStatus
+        F	resourceRules	authorization/v1.ResourceRule	lr	1			
+        F	nonResourceRules	authorization/v1.NonResourceRule	lr	2			
+        F	incomplete	bool	r	3			
+        F	evaluationError	string	o	4			
         T	autoscaling/v1.Scale
         F		meta/v1.TypeMeta	i				
         F	metadata	meta/v1.ObjectMeta	o	1			
@@ -1251,6 +1361,11 @@ enum SchemaData {
         F	dryRun	string	lo	5			
         F	ignoreStoreReadErrorWithClusterBreakingPotential	bool	po	6			
         A	meta/v1.DeletionPropagation	string		Background,Foreground,Orphan
+        A	meta/v1.FieldSelectorOperator	string		DoesNotExist,Exists,In,NotIn
+        T	meta/v1.FieldSelectorRequirement
+        F	key	string	r	1			
+        F	operator	meta/v1.FieldSelectorOperator	r	2			
+        F	values	string	lo	3			
         W	meta/v1.FieldsV1
         T	meta/v1.LabelSelector	t
         F	matchLabels	string	om	1			
@@ -1329,6 +1444,42 @@ enum SchemaData {
         F		meta/v1.TypeMeta	i				
         F	metadata	meta/v1.ObjectMeta	o	1			
         F	deleteOptions	meta/v1.DeleteOptions	po	2			
+        T	rbac/v1.AggregationRule
+        F	clusterRoleSelectors	meta/v1.LabelSelector	lo	1			
+        T	rbac/v1.ClusterRole
+        F		meta/v1.TypeMeta	i				
+        F	metadata	meta/v1.ObjectMeta	o	1			
+        F	rules	rbac/v1.PolicyRule	l	2			
+        F	aggregationRule	rbac/v1.AggregationRule	po	3			
+        T	rbac/v1.ClusterRoleBinding
+        F		meta/v1.TypeMeta	i				
+        F	metadata	meta/v1.ObjectMeta	o	1			
+        F	subjects	rbac/v1.Subject	lo	2			
+        F	roleRef	rbac/v1.RoleRef	r	3			
+        T	rbac/v1.PolicyRule
+        F	verbs	string	lr	1			
+        F	apiGroups	string	lo	2			
+        F	resources	string	lo	3			
+        F	resourceNames	string	lo	4			
+        F	nonResourceURLs	string	lo	5			
+        T	rbac/v1.Role
+        F		meta/v1.TypeMeta	i				
+        F	metadata	meta/v1.ObjectMeta	o	1			
+        F	rules	rbac/v1.PolicyRule	l	2			
+        T	rbac/v1.RoleBinding
+        F		meta/v1.TypeMeta	i				
+        F	metadata	meta/v1.ObjectMeta	o	1			
+        F	subjects	rbac/v1.Subject	lo	2			
+        F	roleRef	rbac/v1.RoleRef	r	3			
+        T	rbac/v1.RoleRef	t
+        F	apiGroup	string	r	1			
+        F	kind	string	r	2			
+        F	name	string	rq	3			
+        T	rbac/v1.Subject	t
+        F	kind	string	r	1			
+        F	apiGroup	string	o	2			
+        F	name	string	rq	3			
+        F	namespace	string	o	4			
         W	runtime.RawExtension
         """#
 }

@@ -7,6 +7,7 @@ enum SchemaDefaults {
         "apps/v1.DaemonSet": WorkloadDefaults.daemonSet,
         "apps/v1.Deployment": WorkloadDefaults.deployment,
         "apps/v1.ReplicaSet": WorkloadDefaults.replicaSet,
+        "authentication/v1.TokenRequestSpec": setting(["expirationSeconds": 3600]),
         "batch/v1.Job": WorkloadDefaults.job,
         "batch/v1.PodFailurePolicyOnPodConditionsPattern": WorkloadDefaults.failureCondition,
         "core/v1.Container": container,
@@ -31,6 +32,8 @@ enum SchemaDefaults {
         "core/v1.ServiceAccountTokenProjection": setting(["expirationSeconds": 3600]),
         "core/v1.Volume": volume,
         "discovery/v1.EndpointPort": endpointPort,
+        "rbac/v1.ClusterRoleBinding": BuiltinAccess.bindingDefaults,
+        "rbac/v1.RoleBinding": BuiltinAccess.bindingDefaults,
     ]
 
     private static func setting(_ pairs: KeyValuePairs<String, JSON>) -> Rule {

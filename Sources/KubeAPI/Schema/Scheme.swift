@@ -32,6 +32,13 @@ public final class Scheme: Sendable {
         byKind["\(Self.apiVersion(group, version))/\(kind)"]
     }
 
+    /// What is only asked, by its plural name.
+    public func action(group: String, version: String, resource: String) -> ResourceType? {
+        actions.first {
+            $0.path.group == group && $0.path.version == version && $0.path.resource == resource
+        }
+    }
+
     /// The groups other than core, in order of appearance.
     public var groups: [String] {
         var groups: [String] = []
@@ -65,9 +72,9 @@ public final class Scheme: Sendable {
         case (_, "DeleteOptions"): return SchemaTable.shared["meta/v1.DeleteOptions"]
         case ("v1", "Status"): return SchemaTable.shared["meta/v1.Status"]
         case ("autoscaling/v1", "Scale"): return SchemaTable.shared["autoscaling/v1.Scale"]
-        case ("v1", "Binding"): return SchemaTable.shared["core/v1.Binding"]
         case ("policy/v1", "Eviction"): return SchemaTable.shared["policy/v1.Eviction"]
-        default: return nil
+        case ("authentication.k8s.io/v1", "TokenRequest"): return SchemaTable.shared["authentication/v1.TokenRequest"]
+        default: return actions.first { $0.path.apiVersion == apiVersion && $0.path.kind == kind }?.schema
         }
     }
 }

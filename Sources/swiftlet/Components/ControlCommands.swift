@@ -54,6 +54,10 @@ struct ControllerManagerCommand: AsyncParsableCommand {
     var nodeCidrMaskSize = 22
     @Option(help: "How long events are kept, such as 1h or 90m.")
     var eventTtl = "1h"
+    @Option(help: "CA that pods are to know the API by (default: the kubeconfig's).")
+    var rootCaFile: String?
+    @Option(help: "Key that signs tokens of service accounts (default: the server's of the same root).")
+    var serviceAccountPrivateKeyFile: String?
 
     func validate() throws {
         try ServerOptions.checkPort("secure-port", securePort, allowsZero: true)
@@ -66,10 +70,23 @@ struct ControllerManagerCommand: AsyncParsableCommand {
         }
     }
 
+    /// Files may come later, when the server has made them.
+    private func authority(_ paths: Paths) -> @Sendable () throws -> [UInt8] {
+        let (given, known) = (rootCaFile, api.kubeconfigPath(paths.kubeconfig(Role.controllerManager.rawValue)))
+        return {
+            if let given { return try PrivateFile.read(given) }
+            if let known, let authority = try Kubeconfig.load(known).material().authority { return authority }
+            return try PrivateFile.read(paths.pki("ca.crt"))
+        }
+    }
+
     func run() async throws {
+        let paths = try global.paths
+        let key = serviceAccountPrivateKeyFile ?? paths.pki("service-account.key")
         let options = ControllerOptions(
             clusterCIDR: try NodeSite.range(clusterCidr, "cluster-cidr"), nodeCIDRMaskSize: nodeCidrMaskSize,
-            eventTTL: Duration(goDuration: eventTtl) ?? .seconds(3600), resources: ControllerOptions.builtinResources)
+            eventTTL: Duration(goDuration: eventTtl) ?? .seconds(3600), resources: ControllerOptions.builtinResources,
+            authority: authority(paths), tokenKey: { try TokenKey.load(key) })
         try await ControlProcess.run(
             global: global, role: .controllerManager, api: api, control: control, port: securePort
         ) { client, log in

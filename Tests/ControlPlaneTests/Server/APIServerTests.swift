@@ -44,6 +44,10 @@ import Transport
             let url = "https://127.0.0.1:\(server.securePort)"
             let client = HTTPAPIClient(server: url, tls: tls, loops: loops, log: quiet)
             let http = HTTPClient(loops: loops, tls: try ClientTLS(authorities: pki.authority), log: quiet)
+            // No controller makes it here, and pods need it.
+            let account: JSON = ["metadata": ["name": "default"]]
+            let error = await refusal { try await client.create(.serviceAccounts, namespace: "default", account) }
+            #expect(error?.isAlreadyExists ?? true)
             try await body(Running(server: server, pki: pki, loops: loops, client: client, http: http))
             client.shutdown()
             http.shutdown()

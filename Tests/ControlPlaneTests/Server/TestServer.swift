@@ -1,3 +1,4 @@
+import Crypto
 import Glibc
 import KubeAPI
 import Logging
@@ -54,6 +55,7 @@ final class TestServer: Sendable {
     let store: SQLiteStore
     let context: ServerContext
     let router: Router
+    let tokenKey: TokenKey
 
     var registry: Registry { context.registry }
 
@@ -66,13 +68,19 @@ final class TestServer: Sendable {
         store = try SQLiteStore.open(path: "\(folder.path)/store.db", log: quiet)
         let services = ServiceAllocator(range: try #require(CIDR("10.96.0.0/16")), nodePorts: 30_000...32_767)
         let registry = try Registry(scheme: .builtin, store: store, services: services, log: quiet)
+        tokenKey = TokenKey(P256.Signing.PrivateKey())
+        let tokens = TokenVerifier(TokenAuthority(key: tokenKey), registry: registry)
         context = ServerContext(
-            registry: registry, health: HealthChecks(), logFiles: logFolder.map { LogFiles(root: $0) },
+            registry: registry, health: HealthChecks(), tokens: tokens, logFiles: logFolder.map { LogFiles(root: $0) },
             serverAddress: "192.0.2.1:6443", log: quiet)
         router = Router(context)
         for name in namespaces {
             do {
                 try await admin.create(.namespaces, ["metadata": ["name": .string(name)]])
+                // Pods need one; theirs are tried without its token unless a test is about that.
+                try await admin.create(
+                    .serviceAccounts, namespace: name,
+                    ["metadata": ["name": "default"], "automountServiceAccountToken": false])
             } catch let error as StatusError where error.isAlreadyExists {
                 continue
             }

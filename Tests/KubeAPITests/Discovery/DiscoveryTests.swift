@@ -6,7 +6,8 @@ import Testing
         #expect(Discovery.apiVersions(serverAddress: "10.0.0.1:6443")["versions"] == ["v1"])
         #expect(
             Discovery.groupList(.builtin)["groups"].items.map { $0["name"].stringValue } == [
-                "apps", "batch", "coordination.k8s.io", "discovery.k8s.io",
+                "apps", "batch", "coordination.k8s.io", "discovery.k8s.io", "rbac.authorization.k8s.io",
+                "authentication.k8s.io", "authorization.k8s.io",
             ])
         #expect(
             Discovery.group(.builtin, "discovery.k8s.io")
@@ -60,7 +61,8 @@ import Testing
         let groups = Discovery.aggregated(.builtin, core: false, version: version)
         #expect(
             groups["items"].items.map { $0["metadata"]["name"].stringValue } == [
-                "apps", "batch", "coordination.k8s.io", "discovery.k8s.io",
+                "apps", "batch", "coordination.k8s.io", "discovery.k8s.io", "rbac.authorization.k8s.io",
+                "authentication.k8s.io", "authorization.k8s.io",
             ])
         #expect(groups["items"][0]["versions"][0]["freshness"] == "Current")
     }

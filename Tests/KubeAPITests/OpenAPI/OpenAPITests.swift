@@ -29,6 +29,7 @@ import Testing
         #expect(
             Self.documents.map { "\($0.group)/\($0.version)" } == [
                 "/v1", "apps/v1", "batch/v1", "coordination.k8s.io/v1", "discovery.k8s.io/v1",
+                "rbac.authorization.k8s.io/v1", "authentication.k8s.io/v1", "authorization.k8s.io/v1",
             ])
         #expect(Self.documents.allSatisfy { $0.document["openapi"] == "3.0.0" })
         #expect(OpenAPIv3.document(.builtin, group: "apps", version: "v2") == nil)
@@ -139,7 +140,7 @@ import Testing
         #expect(port["properties"]["protocol"]["default"] == "TCP")
         let secret = schemas(Self.core)["io.k8s.api.core.v1.Secret"]?["properties"] ?? .null
         #expect(secret["data"]["additionalProperties"]["format"] == "byte")
-        let slice = Self.documents.last?.document ?? .null
+        let slice = Self.documents.first { $0.group == "discovery.k8s.io" }?.document ?? .null
         #expect(
             schemas(slice)["io.k8s.api.discovery.v1.EndpointSlice"]?["properties"]["addressType"]["enum"]
                 == ["FQDN", "IPv4", "IPv6"])
@@ -158,6 +159,7 @@ import Testing
         #expect(
             index.object?.names == [
                 "api/v1", "apis/apps/v1", "apis/batch/v1", "apis/coordination.k8s.io/v1", "apis/discovery.k8s.io/v1",
+                "apis/rbac.authorization.k8s.io/v1", "apis/authentication.k8s.io/v1", "apis/authorization.k8s.io/v1",
             ])
         let hash = first.etag.filter { $0 != "\"" }
         #expect(index["api/v1"]["serverRelativeURL"].string == "/openapi/v3/api/v1?hash=\(hash)")

@@ -18,7 +18,16 @@ enum DiscoveryFacts {
         /apis/apps/v1	daemonsets	DaemonSet	n	create,delete,deletecollection,get,list,patch,update,watch	ds	all	Name:string:0,Desired:integer:0,Current:integer:0,Ready:integer:0,Up-to-date:integer:0,Available:integer:0,Node Selector:string:0,Age:string:0,Containers:string:1,Images:string:1,Selector:string:1
         /apis/apps/v1	deployments	Deployment	n	create,delete,deletecollection,get,list,patch,update,watch	deploy	all	Name:string:0,Ready:string:0,Up-to-date:string:0,Available:string:0,Age:string:0,Containers:string:1,Images:string:1,Selector:string:1
         /apis/apps/v1	replicasets	ReplicaSet	n	create,delete,deletecollection,get,list,patch,update,watch	rs	all	Name:string:0,Desired:integer:0,Current:integer:0,Ready:integer:0,Age:string:0,Containers:string:1,Images:string:1,Selector:string:1
+        /apis/authentication.k8s.io/v1	tokenreviews	TokenReview	c	create			
+        /apis/authorization.k8s.io/v1	localsubjectaccessreviews	LocalSubjectAccessReview	n	create			
+        /apis/authorization.k8s.io/v1	selfsubjectaccessreviews	SelfSubjectAccessReview	c	create			
+        /apis/authorization.k8s.io/v1	selfsubjectrulesreviews	SelfSubjectRulesReview	c	create			
+        /apis/authorization.k8s.io/v1	subjectaccessreviews	SubjectAccessReview	c	create			
         /apis/batch/v1	jobs	Job	n	create,delete,deletecollection,get,list,patch,update,watch		all	Name:string:0,Completions:string:0,Duration:string:0,Age:string:0,Containers:string:1,Images:string:1,Selector:string:1
         /apis/coordination.k8s.io/v1	leases	Lease	n	create,delete,deletecollection,get,list,patch,update,watch			Name:string:0,Holder:string:0,Age:string:0
+        /apis/rbac.authorization.k8s.io/v1	clusterrolebindings	ClusterRoleBinding	c	create,delete,deletecollection,get,list,patch,update,watch			Name:string:0,Role:string:0,Age:string:0,Users:string:1,Groups:string:1,ServiceAccounts:string:1
+        /apis/rbac.authorization.k8s.io/v1	clusterroles	ClusterRole	c	create,delete,deletecollection,get,list,patch,update,watch			Name:string:0,Created At:date:0
+        /apis/rbac.authorization.k8s.io/v1	rolebindings	RoleBinding	n	create,delete,deletecollection,get,list,patch,update,watch			Name:string:0,Role:string:0,Age:string:0,Users:string:1,Groups:string:1,ServiceAccounts:string:1
+        /apis/rbac.authorization.k8s.io/v1	roles	Role	n	create,delete,deletecollection,get,list,patch,update,watch			Name:string:0,Created At:date:0
         """#
 }

@@ -15,7 +15,7 @@ struct PodStrategy: Strategy {
                 ]
             ]
         }
-        try PodAdmission.apply(&object)
+        try PodAdmission.apply(&object, context.registry)
         try KubeletLimits.checkCreate(pod: object, context)
     }
 

@@ -1,0 +1,77 @@
+import KubeAPI
+
+/// Tells the authorizer of every change of roles, bindings and pods' nodes, before whoever made it is answered.
+final class AccessFeed: Sendable {
+    private enum Subject: Sendable {
+        case rbac(RBACIndex.Kind)
+        /// `nodeField`: where the node's name stands among the facts of pods.
+        case pods(nodeField: Int)
+    }
+
+    private let authorizer: Authorizer
+    /// By what keys begin with, without the slash.
+    private let subjects: [Substring: Subject]
+
+    /// Takes in what the caches hold, and from now on what the store commits.
+    init(_ authorizer: Authorizer, _ resources: [ServedResource], _ store: any Store) {
+        self.authorizer = authorizer
+        let kinds: [ResourcePath: RBACIndex.Kind] = [
+            .roles: .role, .roleBindings: .roleBinding, .clusterRoles: .clusterRole,
+            .clusterRoleBindings: .clusterRoleBinding,
+        ]
+        var subjects: [Substring: Subject] = [:]
+        var served: [(ServedResource, Subject)] = []
+        for resource in resources {
+            let subject: Subject
+            if let kind = kinds[resource.type.path] {
+                subject = .rbac(kind)
+            } else if resource.type.path == .pods, let field = resource.fieldPaths.firstIndex(of: "spec.nodeName") {
+                subject = .pods(nodeField: field)
+            } else {
+                continue
+            }
+            subjects[resource.cache.prefix.dropLast()] = subject
+            served.append((resource, subject))
+        }
+        self.subjects = subjects
+        for (resource, subject) in served {
+            resource.cache.snapshot().objects.forEach { object in
+                take(subject, object.key, object.facts) { object.tree }
+                return true
+            }
+        }
+        store.addSink { [weak self] events in self?.publish(events) }
+    }
+
+    private func publish(_ events: [StoreEvent]) {
+        for event in events {
+            guard let slash = event.key.utf8.firstIndex(of: UInt8(ascii: "/")),
+                let subject = subjects[event.key[..<slash]]
+            else { continue }
+            let key = String(event.key[event.key.index(after: slash)...])
+            guard let value = event.value else {
+                remove(subject, key)
+                continue
+            }
+            take(subject, key, event.facts) { try? JSON.parse(value) }  // the store's content was checked when written
+        }
+    }
+
+    private func take(_ subject: Subject, _ key: String, _ facts: ObjectFacts?, _ object: () -> JSON?) {
+        switch subject {
+        case .rbac(let kind):
+            if let object = object() { authorizer.rbac.apply(kind, key: key, object) }
+        case .pods(let field):
+            let node = facts.map { field < $0.fields.count ? $0.fields[field] : "" }
+            authorizer.graph.apply(
+                key: key, node: node ?? object()?["spec"]["nodeName"].stringValue ?? "", pod: object)
+        }
+    }
+
+    private func remove(_ subject: Subject, _ key: String) {
+        switch subject {
+        case .rbac(let kind): authorizer.rbac.apply(kind, key: key, nil)
+        case .pods: authorizer.graph.remove(key: key)
+        }
+    }
+}
