@@ -1,7 +1,7 @@
 /// Percent-encoding of URLs (RFC 3986).
 public enum PercentCoding {
     /// Decodes `text`; nil where an escape is malformed or the result is not UTF-8 or holds a NUL.
-    static func decode(_ text: some StringProtocol, plusIsSpace: Bool) -> String? {
+    public static func decode(_ text: some StringProtocol, plusIsSpace: Bool) -> String? {
         let percent = UInt8(ascii: "%")
         let plus = UInt8(ascii: "+")
         guard text.utf8.contains(where: { $0 == percent || $0 == 0 || (plusIsSpace && $0 == plus) || $0 >= 0x80 })

@@ -31,6 +31,8 @@ public struct UserInfo: Sendable, Hashable {
     /// The controllers in this process.
     public static let controllerManager = UserInfo(
         name: "system:kube-controller-manager", groups: [authenticatedGroup])
+    /// A controller in this process: as in Kubernetes, each acts as a service account of its own.
+    public static func controller(_ name: String) -> UserInfo { serviceAccount(namespace: "kube-system", name: name) }
     /// The proxy in this process.
     public static let proxy = UserInfo(name: "system:kube-proxy", groups: [authenticatedGroup])
     /// The cluster's DNS in this process, under the name that it has elsewhere.
@@ -65,6 +67,9 @@ public struct UserInfo: Sendable, Hashable {
         case Self.apiserver.name: "kube-apiserver"
         case Self.proxy.name: "kube-proxy"
         case _ where name.hasPrefix(Self.nodePrefix): "kubelet"
+        // All controllers are one program.
+        case _ where name.hasPrefix("\(Self.serviceAccountPrefix)kube-system:") && name != Self.dns.name:
+            "kube-controller-manager"
         default: "swiftlet"
         }
     }

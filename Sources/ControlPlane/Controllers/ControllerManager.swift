@@ -41,37 +41,63 @@ public final class ControllerManager: Sendable {
     private let informers: SharedInformers
     private let controllers: [any Controller]
 
-    public init(client: any APIClient, options: ControllerOptions, log: Logger) {
+    /// `client` is how they list and watch, and what the controllers without an account of their own use; `account` the
+    /// API as that service account of kube-system.
+    public init(
+        client: any APIClient, as account: (_ name: String) -> any APIClient, options: ControllerOptions, log: Logger
+    ) {
         let informers = SharedInformers(client: client, log: log)
         self.informers = informers
-        let recorder = { (component: String) in EventRecorder(client: client, component: component) }
+        func recorder(_ account: any APIClient, _ component: String) -> EventRecorder {
+            EventRecorder(client: account, component: component)
+        }
+        func own(_ name: String) -> (client: any APIClient, recorder: EventRecorder) {
+            let client = account(name)
+            return (client, recorder(client, name))
+        }
+        let replication = own("replication-controller")
+        let replicaSets = own("replicaset-controller")
+        let deployments = own("deployment-controller")
+        let jobs = own("job-controller")
+        let daemons = account("daemon-set-controller")
+        let nodes = account("node-controller")
         controllers = [
             ReplicationManager(
-                .replicationController, client: client, informers: informers,
-                recorder: recorder("replication-controller")),
+                .replicationController, client: replication.client, informers: informers,
+                recorder: replication.recorder),
             ReplicationManager(
-                .replicaSet, client: client, informers: informers, recorder: recorder("replicaset-controller")),
-            DeploymentController(client: client, informers: informers, recorder: recorder("deployment-controller")),
-            DaemonSetController(client: client, informers: informers, recorder: recorder("daemonset-controller")),
-            JobController(client: client, informers: informers, recorder: recorder("job-controller")),
-            JobTTL(client: client, informers: informers),
-            EndpointSliceController(client: client, informers: informers, log: log),
-            EndpointsController(client: client, informers: informers, log: log),
-            EndpointSliceMirroring(client: client, informers: informers, log: log),
+                .replicaSet, client: replicaSets.client, informers: informers, recorder: replicaSets.recorder),
+            DeploymentController(
+                client: deployments.client, informers: informers, recorder: deployments.recorder),
+            DaemonSetController(
+                client: daemons, informers: informers, recorder: recorder(daemons, "daemonset-controller")),
+            JobController(client: jobs.client, informers: informers, recorder: jobs.recorder),
+            JobTTL(client: account("ttl-after-finished-controller"), informers: informers),
+            EndpointSliceController(client: account("endpointslice-controller"), informers: informers, log: log),
+            EndpointsController(client: account("endpoint-controller"), informers: informers, log: log),
+            EndpointSliceMirroring(
+                client: account("endpointslicemirroring-controller"), informers: informers, log: log),
             NodeIPAM(
-                client: client, informers: informers, range: options.clusterCIDR, maskSize: options.nodeCIDRMaskSize,
-                recorder: recorder("cidrAllocator"), log: log),
-            NodeLifecycle(client: client, informers: informers, recorder: recorder("node-controller"), log: log),
-            NamespaceDeletion(client: client, informers: informers, resources: options.resources, log: log),
+                client: nodes, informers: informers, range: options.clusterCIDR, maskSize: options.nodeCIDRMaskSize,
+                recorder: recorder(nodes, "cidrAllocator"), log: log),
+            NodeLifecycle(
+                client: nodes, informers: informers, recorder: recorder(nodes, "node-controller"), log: log),
+            NamespaceDeletion(
+                client: account("namespace-controller"), informers: informers, resources: options.resources, log: log),
             TaintEviction(
-                client: client, informers: informers, recorder: recorder("taint-eviction-controller"), log: log),
-            GarbageCollector(client: client, informers: informers, resources: options.resources, log: log),
-            EventTTL(client: client, ttl: options.eventTTL, log: log),
-            ServiceAccounts(client: client, informers: informers, log: log),
-            RootCAPublisher(client: client, informers: informers, authority: options.authority, log: log),
+                client: nodes, informers: informers, recorder: recorder(nodes, "taint-eviction-controller"), log: log),
+            GarbageCollector(
+                client: account("generic-garbage-collector"), informers: informers, resources: options.resources,
+                log: log),
+            EventTTL(client: account("swiftlet-event-ttl-controller"), ttl: options.eventTTL, log: log),
+            ServiceAccounts(client: account("service-account-controller"), informers: informers, log: log),
+            RootCAPublisher(
+                client: account("root-ca-cert-publisher"), informers: informers, authority: options.authority, log: log),
             SecretTokens(
                 client: client, informers: informers, authority: options.authority, key: options.tokenKey, log: log),
-            PodGC(client: client, informers: informers, log: log),
+            ClusterRoleAggregation(
+                client: account("clusterrole-aggregation-controller"), informers: informers, log: log),
+            PodGC(client: account("pod-garbage-collector"), informers: informers, log: log),
         ]
     }
 

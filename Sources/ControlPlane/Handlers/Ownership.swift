@@ -75,9 +75,6 @@ extension ServedResource {
 extension Exchange {
     /// Whoever makes an object by another verb than create must be allowed to create.
     func authorizeCreation(_ context: ServerContext) throws(StatusError) {
-        let decision = context.authorizer.authorize(
-            user: request.user, verb: "create", group: info.group, resource: info.resource,
-            subresource: info.subresource, namespace: info.namespace, name: info.name, path: info.path)
-        if case .deny(let error) = decision { throw error }
+        try context.authorizer.check(AccessRequest(self, verb: "create"))
     }
 }

@@ -6,6 +6,9 @@ final class Registry: Sendable {
     let scheme: Scheme
     let hub: WatchHub
     let services: ServiceAllocator
+    /// Decides who may do what, by the roles and bindings that are stored here.
+    let authorizer = Authorizer()
+    private let feed: AccessFeed
     private let byPath: [String: ServedResource]
     /// In the scheme's order.
     let all: [ServedResource]
@@ -28,6 +31,7 @@ final class Registry: Sendable {
             all.map { (Self.path($0.group, $0.type.path.version, $0.resource), $0) },
             uniquingKeysWith: { first, _ in first })
         hub = try WatchHub(store: store, caches: all.map(\.cache), log: log)
+        feed = AccessFeed(authorizer, all, store)
         for resource in all where resource.strategy.adoptsStored {
             resource.cache.snapshot().objects.forEach { object in
                 resource.strategy.adopt(object.tree)
@@ -63,6 +67,10 @@ final class Registry: Sendable {
         case "endpointslices.discovery.k8s.io": EndpointSliceStrategy()
         case "serviceaccounts": ServiceAccountStrategy()
         case "leases.coordination.k8s.io": LeaseStrategy()
+        case "roles.rbac.authorization.k8s.io": RoleStrategy(isClusterRole: false)
+        case "clusterroles.rbac.authorization.k8s.io": RoleStrategy(isClusterRole: true)
+        case "rolebindings.rbac.authorization.k8s.io": RoleBindingStrategy(isClusterRoleBinding: false)
+        case "clusterrolebindings.rbac.authorization.k8s.io": RoleBindingStrategy(isClusterRoleBinding: true)
         default: PlainStrategy()
         }
     }

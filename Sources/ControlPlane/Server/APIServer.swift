@@ -47,17 +47,17 @@ public final class APIServer: Sendable {
         kubelets = KubeletClient(
             loops: loops, tls: { try pki.clientTLS(.apiserverKubeletClient, serverName: $0) }, log: log)
         let host = "\(config.advertiseAddress)"
-        let tokens = TokenVerifier(TokenAuthority(key: pki.tokenKey), registry: registry)
+        let authenticator = Authenticator(
+            tokens: config.tokens,
+            serviceAccounts: TokenVerifier(TokenAuthority(key: pki.tokenKey), registry: registry))
         let context = ServerContext(
-            registry: registry, health: health, tokens: tokens, kubelets: kubelets,
+            registry: registry, health: health, authenticator: authenticator, kubelets: kubelets,
             logFiles: config.logFolder.map { LogFiles(root: $0) },
             serverAddress: "\(host.contains(":") ? "[\(host)]" : host):\(config.securePort)", log: log)
         router = Router(context)
         secure = HTTPServer(
             loops: loops,
-            handler: HTTPDoor(
-                router: router,
-                admission: .authenticated(Authenticator(tokens: config.tokens, serviceAccounts: tokens))),
+            handler: HTTPDoor(router: router, admission: .authenticated(authenticator)),
             tls: pki.serverTLS, log: log)
         let plain = HTTPServer(
             loops: loops, handler: HTTPDoor(router: router, admission: .insecure(InsecurePortPolicy())), log: log)

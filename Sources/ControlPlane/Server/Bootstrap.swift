@@ -1,7 +1,7 @@
 import KubeAPI
 import Logging
 
-/// The objects that every cluster has from the beginning.
+/// The objects that every cluster has from the beginning: its first namespaces, its default roles.
 struct Bootstrap: Sendable {
     let client: any APIClient
     let log: Logger
@@ -19,5 +19,6 @@ struct Bootstrap: Sendable {
                 continue
             }
         }
+        try await RoleReconciliation(client: client, log: log).run()
     }
 }

@@ -42,10 +42,7 @@ public struct ComponentPages: HTTPHandler {
             return .unauthorized()
         }
         guard !user.isMaster, !user.groups.contains(Self.monitoringGroup) else { return nil }
-        return Denial(
-            user: user, verb: request.method.lowercased(), group: "", resource: "", subresource: "", namespace: "",
-            name: "", path: request.path
-        ).error
+        return Denial(AccessRequest(user: user, verb: request.method.lowercased(), path: request.path)).error
     }
 
     private func answer(_ error: StatusError, _ response: any HTTPResponder) {

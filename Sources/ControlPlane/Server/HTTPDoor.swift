@@ -14,11 +14,15 @@ struct HTTPDoor: HTTPHandler {
     let admission: Admission
 
     func handle(_ request: HTTPServerRequest, _ response: any HTTPResponder) {
-        let user =
+        let found =
             switch admission {
             case .authenticated(let authenticator): authenticator.authenticate(request)
             case .insecure(let policy): policy.admit(request)
             }
+        let authorizer = router.context.authorizer
+        let user = found.flatMap { user in
+            Result { () throws(StatusError) in try Impersonation.apply(request, by: user, authorizer) }
+        }
         switch user {
         case .success(let user):
             router.serve(ServerRequest(request, user: user), response)

@@ -26,29 +26,22 @@ final class Router: Sendable {
     }
 
     private func authorize(_ exchange: Exchange, verb: String) throws(StatusError) {
-        let info = exchange.info
         if exchange.request.user.isMaster { return }
-        let decision = context.authorizer.authorize(
-            user: exchange.request.user, verb: verb, group: info.group, resource: info.resource,
-            subresource: info.subresource, namespace: info.namespace,
-            name: info.name.isEmpty ? Self.selectedName(exchange) : info.name, path: info.path)
-        if case .deny(let error) = decision { throw error }
-    }
-
-    /// A list or watch of one object by `metadata.name` counts as about that object, as in Kubernetes: thus a node may
-    /// watch itself.
-    private static func selectedName(_ exchange: Exchange) -> String {
-        guard exchange.info.verb == "list" || exchange.info.verb == "watch",
-            let text = exchange.request.parameter("fieldSelector"),
-            let selector = try? FieldSelector(parsing: text)  // the handler says what is wrong with it
-        else { return "" }
-        return selector.exactValue("metadata.name") ?? ""
+        try context.authorizer.check(AccessRequest(exchange, verb: verb))
     }
 
     private func serveResource(_ exchange: Exchange) throws(StatusError) {
         let info = exchange.info
         guard let resource = context.registry.find(info.group, info.version, info.resource) else {
-            guard info.group.isEmpty, info.version == "v1", info.resource == "bindings" else { throw .unknownPath }
+            guard
+                let action = context.registry.scheme.action(
+                    group: info.group, version: info.version, resource: info.resource)
+            else { throw .unknownPath }
+            guard info.subresource.isEmpty else { throw .unknownPath }
+            guard action.path.resource == "bindings" else {
+                try checkPlace(info, action.path)
+                return try ReviewHandler.handle(exchange, action, context)
+            }
             guard info.verb == "create", info.name.isEmpty, !info.namespace.isEmpty else { throw .methodNotAllowed() }
             return try BindingHandler.handle(exchange, context)
         }

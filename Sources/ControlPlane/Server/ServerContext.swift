@@ -7,10 +7,12 @@ final class ServerContext: Sendable {
     let health: HealthChecks
     let metrics = ServerMetrics()
     /// Decides who may do what; handlers ask it where one request does two things.
-    let authorizer = Authorizer()
+    var authorizer: Authorizer { registry.authorizer }
+    /// Finds out who asks; reviews of tokens ask it too.
+    let authenticator: Authenticator
     let openAPI: OpenAPIDocuments
     /// Knows tokens of service accounts; nil where none are issued.
-    let tokens: TokenVerifier?
+    var tokens: TokenVerifier? { authenticator.serviceAccounts }
     /// How the logs of a node's pods are reached; nil where no node is served.
     let kubelets: KubeletClient?
     /// What `/logs/` shows; nil where there is no such folder.
@@ -20,13 +22,14 @@ final class ServerContext: Sendable {
     let log: Logger
 
     init(
-        registry: Registry, health: HealthChecks, tokens: TokenVerifier? = nil, kubelets: KubeletClient? = nil,
+        registry: Registry, health: HealthChecks, authenticator: Authenticator = Authenticator(),
+        kubelets: KubeletClient? = nil,
         logFiles: LogFiles? = nil,
         serverAddress: String = "", log: Logger
     ) {
         self.registry = registry
         self.health = health
-        self.tokens = tokens
+        self.authenticator = authenticator
         openAPI = OpenAPIDocuments(registry.scheme)
         self.kubelets = kubelets
         self.logFiles = logFiles

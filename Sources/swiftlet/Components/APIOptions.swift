@@ -1,4 +1,5 @@
 import ArgumentParser
+import ControlPlane
 import KubeAPI
 import Logging
 import Transport
@@ -42,5 +43,26 @@ struct APIOptions: ParsableArguments {
             return HTTPAPIClient(server: master ?? "", loops: loops, log: log)
         }
         return KubeconfigClient(path: path, context: context, server: master, loops: loops, log: log)
+    }
+
+    /// The API as service accounts of kube-system, whose tokens `base` asks for.
+    /// - Parameter usual: the kubeconfig where none is given.
+    func accounts(
+        usual: String, base: any APIClient, loops: EventLoops, log: Logger
+    ) -> @Sendable (_ name: String) -> any APIClient {
+        // The loopback port knows no users.
+        guard let path = kubeconfigPath(usual) else { return { _ in base } }
+        let master = master
+        return { name in
+            AccountClient(name: name, base: base) { token in
+                let kubeconfig = try Kubeconfig.load(path)
+                guard let authority = try kubeconfig.material().authority else {
+                    throw CommandError("cannot use kubeconfig \(path): it names no CA")
+                }
+                return HTTPAPIClient(
+                    server: try master ?? kubeconfig.connection().server,
+                    tls: try ClientTLS(authorities: authority), bearerToken: token, loops: loops, log: log)
+            }
+        }
     }
 }

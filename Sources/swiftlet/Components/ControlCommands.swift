@@ -32,7 +32,7 @@ struct SchedulerCommand: AsyncParsableCommand {
     func run() async throws {
         try await ControlProcess.run(
             global: global, role: .scheduler, api: api, control: control, port: securePort
-        ) { client, log in
+        ) { client, _, log in
             Scheduling(client: client, leaderElection: control.leaderElect, log: log)
         }
     }
@@ -81,7 +81,7 @@ struct ControllerManagerCommand: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let paths = try global.paths
+        let paths = global.paths
         let key = serviceAccountPrivateKeyFile ?? paths.pki("service-account.key")
         let options = ControllerOptions(
             clusterCIDR: try NodeSite.range(clusterCidr, "cluster-cidr"), nodeCIDRMaskSize: nodeCidrMaskSize,
@@ -89,8 +89,12 @@ struct ControllerManagerCommand: AsyncParsableCommand {
             authority: authority(paths), tokenKey: { try TokenKey.load(key) })
         try await ControlProcess.run(
             global: global, role: .controllerManager, api: api, control: control, port: securePort
-        ) { client, log in
-            Controlling(client: client, options: options, leaderElection: control.leaderElect, log: log)
+        ) { client, loops, log in
+            Controlling(
+                client: client,
+                accounts: api.accounts(
+                    usual: paths.kubeconfig(Role.controllerManager.rawValue), base: client, loops: loops, log: log),
+                options: options, leaderElection: control.leaderElect, log: log)
         }
     }
 }

@@ -7,14 +7,15 @@ import Transport
 enum ControlProcess {
     static func run<Component: Sendable>(
         global: GlobalOptions, role: Role, api: APIOptions, control: ControlOptions, port: Int,
-        _ make: (any APIClient, Logger) -> ElectedComponent<Component>
+        _ make: (any APIClient, EventLoops, Logger) -> ElectedComponent<Component>
     ) async throws {
         let signals = try TerminationSignals()
         let ground = try Ground(global: global, name: role.rawValue, roles: [role])
         let log = ground.log
         let loops = EventLoops(count: 1)
         let usual = ground.paths.kubeconfig(role.rawValue)
-        let component = make(api.client(usual: usual, context: role.rawValue, loops: loops, log: log), log)
+        let component = make(
+            api.client(usual: usual, context: role.rawValue, loops: loops, log: log), loops, log)
         let path = api.kubeconfigPath(usual)
         let own = try ServingPair.ephemeral(name: role.rawValue, addresses: [])
         let credentials = try ServingCredentials(name: role.rawValue, log: log) {

@@ -56,12 +56,17 @@ extension ElectedComponent where Component == Scheduler {
 }
 
 extension ElectedComponent where Component == ControllerManager {
-    convenience init(client: any APIClient, options: ControllerOptions, leaderElection: Bool, log: Logger) {
+    /// - Parameter accounts: the API as a service account of kube-system.
+    convenience init(
+        client: any APIClient, accounts: @escaping @Sendable (_ name: String) -> any APIClient,
+        options: ControllerOptions, leaderElection: Bool, log: Logger
+    ) {
         self.init(
             elector: leaderElection
                 ? LeaderElector(client: client, name: "kube-controller-manager", identity: Self.identity, log: log)
                 : nil,
-            make: { ControllerManager(client: client, options: options, log: log) }, work: { await $0.run() },
+            make: { ControllerManager(client: client, as: accounts, options: options, log: log) },
+            work: { await $0.run() },
             hasSynced: { $0.isHealthy })
     }
 }

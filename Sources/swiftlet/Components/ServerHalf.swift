@@ -56,8 +56,9 @@ final class ServerHalf: Sendable {
         }
         let scheduler = Scheduling(client: server.client(as: .scheduler), leaderElection: options.leaderElect, log: log)
         let controllers = Controlling(
-            client: server.client(as: .controllerManager),
-            options: options.controllers(clusterRange: place.clusterRange, pki: pki), leaderElection: options.leaderElect,
+            client: server.client(as: .controllerManager), accounts: { server.client(as: .controller($0)) },
+            options: options.controllers(clusterRange: place.clusterRange, pki: pki),
+            leaderElection: options.leaderElect,
             log: log)
         server.health.add("scheduler", .component) {
             scheduler.isReady ? nil : "it has not listed pods and nodes yet"

@@ -13,7 +13,7 @@ final class RunningControllers: Sendable {
         _ server: TestServer, _ make: (InProcessClient, SharedInformers, EventRecorder) throws -> [any Controller]
     ) async throws {
         self.server = server
-        let client = server.client(as: .controllerManager)
+        let client = server.admin
         let informers = SharedInformers(client: client, log: quiet)
         let controllers = try make(client, informers, EventRecorder(client: client, component: "test"))
         task = Task {

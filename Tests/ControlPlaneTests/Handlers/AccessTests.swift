@@ -49,7 +49,9 @@ import Testing
         let lease = "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases"
         #expect(try await server.get("\(lease)/n1", as: node).status == 404)
         #expect(try await server.get("\(lease)/n2", as: node).status == 403)
-        #expect(try await server.get("/api/v1/secrets?fieldSelector=metadata.name%3Dx", as: node).status == 200)
+        #expect(try await server.get("/api/v1/nodes?fieldSelector=metadata.name%3Dn1", as: node).status == 200)
+        #expect(try await server.get("/api/v1/nodes?fieldSelector=metadata.name%3Dn2", as: node).status == 403)
+        #expect(try await server.get("/api/v1/pods?fieldSelector=spec.nodeName%3Dn1", as: node).status == 200)
         #expect(try await server.send("DELETE", "/api/v1/namespaces/default/secrets", as: node).status == 403)
     }
 

@@ -70,8 +70,11 @@ final class TestServer: Sendable {
         let registry = try Registry(scheme: .builtin, store: store, services: services, log: quiet)
         tokenKey = TokenKey(P256.Signing.PrivateKey())
         let tokens = TokenVerifier(TokenAuthority(key: tokenKey), registry: registry)
+        // The default roles are known and not stored: they take their time.
+        registry.authorizer.loadDefaultRoles()
         context = ServerContext(
-            registry: registry, health: HealthChecks(), tokens: tokens, logFiles: logFolder.map { LogFiles(root: $0) },
+            registry: registry, health: HealthChecks(), authenticator: Authenticator(serviceAccounts: tokens),
+            logFiles: logFolder.map { LogFiles(root: $0) },
             serverAddress: "192.0.2.1:6443", log: quiet)
         router = Router(context)
         for name in namespaces {
@@ -135,6 +138,30 @@ final class TestServer: Sendable {
         if !labels.isEmpty { metadata["labels"] = JSON(labels) }
         return try await admin.create(
             .configMaps, namespace: "default", ["metadata": metadata, "data": JSON(data)])
+    }
+}
+
+extension Authorizer {
+    func loadDefaultRoles() {
+        for role in DefaultRoles.all {
+            let key = role.role.objectKey
+            rbac.apply(role.isClusterRole ? .clusterRole : .role, key: key, role.role)
+            guard let binding = role.binding else { continue }
+            rbac.apply(role.isClusterRole ? .clusterRoleBinding : .roleBinding, key: binding.objectKey, binding)
+        }
+    }
+
+    /// Lets a user do something everywhere.
+    func allow(_ user: String, _ rules: PolicyRule...) {
+        let name = "test:\(user)"
+        rbac.apply(
+            .clusterRole, key: name, ["metadata": ["name": .string(name)], "rules": .array(rules.map(\.json))])
+        rbac.apply(
+            .clusterRoleBinding, key: name,
+            [
+                "metadata": ["name": .string(name)], "roleRef": ["kind": "ClusterRole", "name": .string(name)],
+                "subjects": [["kind": "User", "name": .string(user)]],
+            ])
     }
 }
 
