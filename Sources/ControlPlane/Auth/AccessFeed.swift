@@ -11,8 +11,10 @@ final class AccessFeed: Sendable {
     private let authorizer: Authorizer
     /// By what keys begin with, without the slash.
     private let subjects: [Substring: Subject]
+    private let served: [(resource: ServedResource, subject: Subject)]
 
-    /// Takes in what the caches hold, and from now on what the store commits.
+    /// Takes in what the store commits from now on. To be made before the caches: whoever sees in a watch that a pod is
+    /// his may read at once what it names.
     init(_ authorizer: Authorizer, _ resources: [ServedResource], _ store: any Store) {
         self.authorizer = authorizer
         let kinds: [ResourcePath: RBACIndex.Kind] = [
@@ -20,7 +22,7 @@ final class AccessFeed: Sendable {
             .clusterRoleBindings: .clusterRoleBinding,
         ]
         var subjects: [Substring: Subject] = [:]
-        var served: [(ServedResource, Subject)] = []
+        var served: [(resource: ServedResource, subject: Subject)] = []
         for resource in resources {
             let subject: Subject
             if let kind = kinds[resource.type.path] {
@@ -34,13 +36,18 @@ final class AccessFeed: Sendable {
             served.append((resource, subject))
         }
         self.subjects = subjects
+        self.served = served
+        store.addSink { [weak self] events in self?.publish(events) }
+    }
+
+    /// Takes in what the caches hold: once, when they are loaded.
+    func load() {
         for (resource, subject) in served {
             resource.cache.snapshot().objects.forEach { object in
                 take(subject, object.key, object.facts) { object.tree }
                 return true
             }
         }
-        store.addSink { [weak self] events in self?.publish(events) }
     }
 
     private func publish(_ events: [StoreEvent]) {

@@ -30,8 +30,9 @@ final class Registry: Sendable {
         byPath = Dictionary(
             all.map { (Self.path($0.group, $0.type.path.version, $0.resource), $0) },
             uniquingKeysWith: { first, _ in first })
-        hub = try WatchHub(store: store, caches: all.map(\.cache), log: log)
         feed = AccessFeed(authorizer, all, store)
+        hub = try WatchHub(store: store, caches: all.map(\.cache), log: log)
+        feed.load()
         for resource in all where resource.strategy.adoptsStored {
             resource.cache.snapshot().objects.forEach { object in
                 resource.strategy.adopt(object.tree)

@@ -117,8 +117,21 @@ final class NodeKeeper: Sendable {
 
     // MARK: the object
 
+    /// Brings a range along where the node has one: its own, or the one that its pods have addresses of (its object was
+    /// deleted while they ran). The API sees to it that no two nodes' ranges overlap, and gives one where none is asked
+    /// for.
     private func register() async throws -> JSON {
-        let range = try await rangeToAskFor()
+        let range = config.podCIDR ?? (node.current.isNetworkReady ? SavedRange.read(paths.node) : nil)
+        do {
+            return try await register(with: range)
+        } catch let error as StatusError {
+            guard let range, let taker = Self.taker(error) else { throw error }
+            if config.podCIDR != nil { note(taker: taker, of: range) }
+            return try await register(with: nil)
+        }
+    }
+
+    private func register(with range: CIDR?) async throws -> JSON {
         var object: JSON = [
             "kind": "Node", "apiVersion": "v1",
             "metadata": [
@@ -138,21 +151,20 @@ final class NodeKeeper: Sendable {
         }
     }
 
-    /// The range that the node brings along: its own, or the one that its pods have addresses of (its object was deleted
-    /// while they ran). Nil leaves it to the API. A range of one's own must not be another node's.
-    private func rangeToAskFor() async throws -> CIDR? {
-        guard let range = config.podCIDR ?? (node.current.isNetworkReady ? SavedRange.read(paths.node) : nil) else {
-            return nil
+    /// Which node has the range that this one asks for, where that is why the API refuses.
+    private static func taker(_ error: StatusError) -> String? {
+        let marker = "overlaps the range of node \""
+        for cause in error.details["causes"].items where cause["field"].string == "spec.podCIDRs" {
+            guard let found = cause["message"].stringValue.firstRange(of: marker) else { continue }
+            return String(cause["message"].stringValue[found.upperBound...].prefix { $0 != "\"" })
         }
-        let others = try await client.list(.nodes)["items"].items.map(Node.init)
-        let taker = others.first { other in
-            other.name != config.nodeName && other.podCIDRs.contains { CIDR($0)?.overlaps(range) == true }
-        }
-        guard config.podCIDR != nil else { return taker == nil ? range : nil }
-        let problem = taker.map { "the pod range \(range) overlaps that of node \($0.name)" }
-        if let problem { log.error("cannot use the pod range", metadata: ["err": "\(problem)"]) }
+        return nil
+    }
+
+    private func note(taker: String, of range: CIDR) {
+        let problem = "the pod range \(range) overlaps that of node \(taker)"
+        log.error("cannot use the pod range", metadata: ["err": "\(problem)"])
         state.withLock { $0.rangeProblem = problem }
-        return range
     }
 
     private func correctLabels(of object: JSON) async throws {
@@ -174,7 +186,13 @@ final class NodeKeeper: Sendable {
                 }
             } else if given == nil {
                 let text = JSON.string(own.description)
-                try await client.patch(.nodes, name: config.nodeName, ["spec": ["podCIDR": text, "podCIDRs": [text]]])
+                do {
+                    try await client.patch(
+                        .nodes, name: config.nodeName, ["spec": ["podCIDR": text, "podCIDRs": [text]]])
+                } catch let error as StatusError {
+                    guard let taker = Self.taker(error) else { throw error }
+                    note(taker: taker, of: own)
+                }
             }
             return
         }

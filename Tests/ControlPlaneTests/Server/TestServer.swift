@@ -142,13 +142,18 @@ final class TestServer: Sendable {
 }
 
 extension Authorizer {
+    /// Made once: most tests have a server of their own.
+    private static let defaults: [(kind: RBACIndex.Kind, key: String, object: JSON)] = DefaultRoles.all.flatMap {
+        role in
+        let kinds: (RBACIndex.Kind, RBACIndex.Kind) =
+            role.isClusterRole ? (.clusterRole, .clusterRoleBinding) : (.role, .roleBinding)
+        let own = (kind: kinds.0, key: role.role.objectKey, object: role.role)
+        guard let binding = role.binding else { return [own] }
+        return [own, (kind: kinds.1, key: binding.objectKey, object: binding)]
+    }
+
     func loadDefaultRoles() {
-        for role in DefaultRoles.all {
-            let key = role.role.objectKey
-            rbac.apply(role.isClusterRole ? .clusterRole : .role, key: key, role.role)
-            guard let binding = role.binding else { continue }
-            rbac.apply(role.isClusterRole ? .clusterRoleBinding : .roleBinding, key: binding.objectKey, binding)
-        }
+        for (kind, key, object) in Self.defaults { rbac.apply(kind, key: key, object) }
     }
 
     /// Lets a user do something everywhere.

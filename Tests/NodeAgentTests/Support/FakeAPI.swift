@@ -176,6 +176,20 @@ final class FakeAPI: APIClient {
         }
     }
 
+    /// No two nodes' ranges overlap.
+    private static func checkRange(_ object: JSON, _ objects: [String: JSON]) throws(StatusError) {
+        guard let range = CIDR(object["spec"]["podCIDR"].stringValue) else { return }
+        for other in objects.values where other.kind == "Node" && other.name != object.name {
+            guard let taken = CIDR(other["spec"]["podCIDR"].stringValue), taken.overlaps(range) else { continue }
+            throw .invalid(
+                kind: "Node", name: object.name,
+                [
+                    FieldError(
+                        .invalid, "spec.podCIDRs", "Invalid value: x: overlaps the range of node \"\(other.name)\"")
+                ])
+        }
+    }
+
     private static func answer(_ state: inout State, _ request: APIRequest) throws(StatusError) -> JSON {
         // A body that is none is a bug of the caller: seen as an empty object.
         let body = (try? JSON.parse(request.body)) ?? .null
@@ -207,6 +221,7 @@ final class FakeAPI: APIClient {
         case .post:
             let path = "\(request.path)/\(body.name)"
             guard state.objects[path] == nil else { throw .alreadyExists("objects", name: body.name) }
+            try checkRange(body, state.objects)
             var object = body
             state.uids += 1
             object["metadata"]["uid"] = .string("api-\(state.uids)")
@@ -221,7 +236,11 @@ final class FakeAPI: APIClient {
             if let uid = body["metadata"]["uid"].string, uid != old.uid { throw .conflict("objects", name: name) }
             guard request.contentType == PatchType.strategic.rawValue,
                 let schema = Scheme.builtin.schema(apiVersion: old.apiVersion, kind: old.kind)
-            else { return store(&state, path, MergePatch.apply(body, to: old)) }
+            else {
+                let new = MergePatch.apply(body, to: old)
+                if new["spec"]["podCIDR"] != old["spec"]["podCIDR"] { try checkRange(new, state.objects) }
+                return store(&state, path, new)
+            }
             return store(&state, path, try StrategicMergePatch.apply(body, to: old, schema: schema))
         case .delete:
             guard var object = state.objects[request.path] else { throw .notFound("objects", name: name) }

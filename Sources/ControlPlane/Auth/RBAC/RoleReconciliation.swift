@@ -76,9 +76,10 @@ struct RoleReconciliation: Sendable {
             }
             return object
         }
-        let missing = PolicyRule.uncovered(role.rules, by: PolicyRule.all(of: object))
+        let held = PolicyRule.all(of: object)
+        let missing = role.rules.filter { !PolicyRule.uncovered([$0], by: held).isEmpty }
         guard !missing.isEmpty else { return object }
-        object["rules"] = .array(object["rules"].items + PolicyRule.compact(missing).map(\.json))
+        object["rules"] = .array(object["rules"].items + missing.map(\.json))
         return object
     }
 
