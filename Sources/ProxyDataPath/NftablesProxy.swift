@@ -10,6 +10,8 @@ final class NftablesProxy: ServiceCarrier {
         var ruleset: Ruleset
         /// What the kernel has is not known for sure: it is read back before the next change.
         var isUncertain = true
+        /// The plan knows what was there when we came.
+        var hasInherited = false
         var nodeAddresses: [NftElement]
         /// What `nodeAddresses` shall become.
         var wantedNodeAddresses: [NftElement]
@@ -155,7 +157,8 @@ final class NftablesProxy: ServiceCarrier {
         if let failure { throw failure }
     }
 
-    /// Reads the table back, plans anew with the ids and slots that are there, and makes what differs.
+    /// Reads the table back and makes what differs from the plan. The first time the plan takes over the ids and slots
+    /// that are there; later the table has to follow the plan, whatever somebody has made of it: connections carry them.
     private func reconcile(_ state: inout State, _ changes: [ServiceChange]) throws(KernelError) {
         state.isUncertain = true
         let applied: AppliedState?
@@ -166,16 +169,24 @@ final class NftablesProxy: ServiceCarrier {
             for change in changes { state.plan.apply(change) }
             throw error
         }
-        let known = state.plan.desired
-        var plan = RulesetPlan(
-            layout: state.ruleset.layout, inheriting: applied, services: known.count + changes.count)
-        for change in known { plan.apply(change) }
-        for change in changes { plan.apply(change) }
-        plan.endInheritance()
+        let old = state.plan
+        var plan = old
+        if state.hasInherited {
+            for change in changes { plan.apply(change) }
+            // The whole table is looked at: what has changed since the last time is of no use.
+            _ = plan.takeDiff()
+        } else {
+            let known = old.desired
+            plan = RulesetPlan(
+                layout: state.ruleset.layout, inheriting: applied, services: known.count + changes.count)
+            for change in known { plan.apply(change) }
+            for change in changes { plan.apply(change) }
+            plan.endInheritance()
+            state.hasInherited = true
+        }
         state.nodeAddresses = state.wantedNodeAddresses
         let reconciliation = Reconciliation(
             plan, state.ruleset, nodeAddresses: state.nodeAddresses, applied: applied)
-        let old = state.plan
         state.plan = plan
         for kind in NftSet.Kind.allCases where state.ruleset.sets[kind] != reconciliation.ruleset.sets[kind] {
             let set = reconciliation.ruleset.sets[kind]
