@@ -15,6 +15,8 @@ protocol ServiceCarrier: Sendable {
     func setNodePortAddresses(_ addresses: [IPAddress])
     /// Somebody may have spoilt what carries services: the next change looks after it.
     func distrust()
+    /// Connections to these addresses that it holds by itself, and that nobody has begun to close.
+    func openConnections(to addresses: [IPAddress]) -> Int
     /// What is programmed for the ports of a service, or of all.
     func programmed(_ service: String?) -> [ProgrammedService]
     func stop()
@@ -23,6 +25,7 @@ protocol ServiceCarrier: Sendable {
 extension ServiceCarrier {
     func setNodePortAddresses(_ addresses: [IPAddress]) {}
     func distrust() {}
+    func openConnections(to addresses: [IPAddress]) -> Int { 0 }
     func programmed(_ service: String?) -> [ProgrammedService] { [] }
 }
 

@@ -174,7 +174,9 @@ public final class ServiceProxy: Sendable {
                 return nil
             }
         }
-        let _: Void? = attempt("routes") { () throws(KernelError) in try route?.keep(on: loop) }
+        let _: Void? = attempt("routes") { () throws(KernelError) in
+            try route?.keep(on: loop) { [weak self] in self?.routesChanged() }
+        }
         let _: Void? = attempt("addresses") { () throws(KernelError) in
             try addresses.watch(on: loop) { [weak self] addresses in
                 self?.carrier.setNodePortAddresses(addresses)
@@ -185,6 +187,13 @@ public final class ServiceProxy: Sendable {
         return attempt("nf_tables") { () throws(KernelError) in
             try NftMonitor(table: config.table, ignoring: rulesPort, on: loop) { [weak self] in self?.tableChanged() }
         }
+    }
+
+    /// On the loop's thread. The forwarder has routes beside that to the services' range.
+    private func routesChanged() {
+        guard mode == .userspace else { return }
+        carrier.distrust()
+        change { $0.hasNewSite = true }
     }
 
     /// On the loop's thread.

@@ -42,12 +42,16 @@ final class ServiceRoute: Sendable {
     }
 
     /// Puts the route there, removes that of the other mode, and keeps it there: it goes with the node's address, and
-    /// with somebody's `ip route flush`.
-    func keep(on loop: EpollLoop) throws(KernelError) {
+    /// with somebody's `ip route flush`. `onLoss`: other routes of ours may have gone.
+    func keep(on loop: EpollLoop, onLoss: @escaping @Sendable () -> Void) throws(KernelError) {
         let monitor = try RtnetlinkMonitor([.routes, .addresses], on: loop) { [weak self] event in
             switch event {
-            case .routeRemoved(let gone): if self?.isOurs(gone) == true { self?.add() }
-            case .addressChanged, .overrun: self?.add()
+            case .routeRemoved(let gone):
+                guard let self, isOurs(gone) else { return }
+                if isThis(gone) { add() } else { onLoss() }
+            case .addressChanged, .overrun:
+                self?.add()
+                onLoss()
             default: break
             }
         }
@@ -59,8 +63,11 @@ final class ServiceRoute: Sendable {
     func stop() { monitor.withLock { $0?.stop() } }
 
     private func isOurs(_ gone: Route) -> Bool {
-        gone.protocol == route.protocol && gone.destination == route.destination
-            && gone.prefixLength == route.prefixLength && gone.priority == route.priority
+        gone.protocol == route.protocol && gone.priority == route.priority
+    }
+
+    private func isThis(_ gone: Route) -> Bool {
+        gone.destination == route.destination && gone.prefixLength == route.prefixLength
     }
 
     private func add() {

@@ -46,6 +46,8 @@ final class Forwarder: ServiceCarrier {
         var hasNewAddresses = false
         /// Services are reached at other addresses than before.
         var hasNewFronts = false
+        /// Somebody may have removed routes of ours.
+        var hasLostRoutes = false
         var told: Set<String> = []
         var problems: [String] = []
     }
@@ -160,6 +162,24 @@ final class Forwarder: ServiceCarrier {
             defer { state.problems = [] }
             return state.problems
         }
+    }
+
+    func distrust() {
+        state.withLock { state in
+            state.hasLostRoutes = true
+            state.hasNewFronts = true
+        }
+    }
+
+    /// TCP connections to endpoints at these addresses that neither side has begun to close.
+    func openConnections(to addresses: [IPAddress]) -> Int {
+        let count = ConnectionCount(of: addresses)
+        // Under the lock: a change waits for the loops, too, and one answer must not be taken for the other.
+        state.withLock { _ in
+            for loop in loops { loop.mailbox.post([.count(count)]) }
+            for loop in loops { loop.mailbox.wait() }
+        }
+        return count.value
     }
 
     /// Ports that somebody else has.
@@ -346,6 +366,15 @@ final class Forwarder: ServiceCarrier {
     private func setRoutes(_ state: inout State) {
         state.hasNewFronts = false
         guard let routes else { return }
+        if state.hasLostRoutes {
+            do throws(KernelError) {
+                try routes.inherit()
+                state.hasLostRoutes = false
+            } catch {
+                state.hasNewFronts = true
+                return tell("\(error)", &state)
+            }
+        }
         var addresses: Set<IPAddress> = []
         for port in state.ports.values {
             for case .address(let address, _) in port.state.fronts.map(\.place) { addresses.insert(address) }

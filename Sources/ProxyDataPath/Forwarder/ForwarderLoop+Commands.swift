@@ -75,6 +75,8 @@ extension ForwarderLoop {
                 }
             case .update(let id, let audience): if id < listeners.count { serve(id, audience) }
             case .close(let id): close(listener: id)
+            case .count(let count):
+                for index in 0..<relays.highest where relays.isUsed(index) { count.add(relays[index]) }
             case .answer(let descriptor):
                 var byte: UInt8 = 1
                 _ = write(descriptor, &byte, 1)

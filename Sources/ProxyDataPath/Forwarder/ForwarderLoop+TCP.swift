@@ -116,6 +116,7 @@ extension ForwarderLoop {
                 continue
             }
             relays[index].server = server
+            relays[index].backendKey = place.addressKey
             relays[index].isOpen = isOpen
             relays[index].isServerArmed = !isOpen
             relays[index].up.canWrite = isOpen

@@ -26,6 +26,7 @@ struct ForwarderLoop: ~Copyable {
         case open(listener: Int, socket: Int32, isStream: Bool, audience: Audience)
         case update(listener: Int, audience: Audience)
         case close(listener: Int)
+        case count(ConnectionCount)
         /// Answers by one byte into that descriptor when all before is done.
         case answer(Int32)
         case stop

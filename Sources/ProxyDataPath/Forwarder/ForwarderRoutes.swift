@@ -26,7 +26,7 @@ final class ForwarderRoutes: Sendable {
         self.covered = covered
     }
 
-    /// Takes over what an earlier run has left.
+    /// Takes over what is there: what an earlier run has left, and what others have spared.
     func inherit() throws(KernelError) {
         let ours = try table.routes(protocol: swiftletRouteProtocol).filter { route in
             route.priority == priority && route.linkIndex == Self.loopback && route.kind == .local
@@ -37,7 +37,7 @@ final class ForwarderRoutes: Sendable {
             else { return nil }
             return isCovered(address) ? nil : address
         }
-        present.withLock { $0.formUnion(single) }
+        present.withLock { $0 = Set(single) }
     }
 
     /// Adds what is missing and removes what is not wanted any more; what failed is tried again the next time, and said.

@@ -33,6 +33,8 @@ struct Relay: BitwiseCopyable {
     /// Of which backends, and which of them.
     var pool: Int32
     var backend: Int32 = -1
+    /// Of the backend's address, which its number leads to only as long as it serves.
+    var backendKey: UInt32 = 0
     /// When the attempt to connect is given up.
     var deadlineMs: UInt32 = 0
     /// When something last happened.

@@ -30,6 +30,12 @@ struct SocketAddress: Hashable, Sendable, BitwiseCopyable {
         }
     }
 
+    /// The same for the same address, whatever the port: that of an IPv4 address itself.
+    var addressKey: UInt32 {
+        let folded = high ^ low
+        return isIPv6 ? UInt32(truncatingIfNeeded: folded ^ folded >> 32) : UInt32(truncatingIfNeeded: low)
+    }
+
     var family: Int32 { isIPv6 ? AF_INET6 : AF_INET }
 
     /// The address alone, as a number.

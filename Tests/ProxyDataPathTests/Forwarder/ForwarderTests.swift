@@ -71,6 +71,27 @@ import Testing
         #expect(try TestClient(address, 4000).ask("z") == "2z")
     }
 
+    /// For those who wait before they end an endpoint.
+    @Test func tellsHowManyConnectionsAnEndpointHas() throws {
+        let other = IPAddress(ipv4: 0x7f5b_0001)
+        let server = try EchoServer(address, name: "1")
+        let forwarder = try forwarder()
+        defer { forwarder.stop() }
+        try forwarder.apply([port([server.place])])
+        #expect(forwarder.openConnections(to: [address]) == 0)
+        let clients = try (0..<3).map { _ in try TestClient(address, 4000) }
+        for client in clients { #expect(try client.ask("x") == "1x") }
+        // Also when it serves no more.
+        try forwarder.apply([port([])])
+        #expect(forwarder.openConnections(to: [other, address]) == 3)
+        #expect(forwarder.openConnections(to: [other]) == 0)
+        // One that is closing has what it wanted.
+        clients[0].shutdownWriting()
+        #expect(eventually { forwarder.openConnections(to: [address]) == 2 })
+        clients[1].close()
+        #expect(eventually { forwarder.openConnections(to: [address]) == 1 })
+    }
+
     @Test func triesOtherEndpointsBeforeTheFirstByte() throws {
         let alive = try EchoServer(address, name: "s")
         let dead = try (0..<3).map { _ in try EchoServer(address, name: "dead").closed() }
