@@ -37,8 +37,15 @@ enum NodeRestriction {
     static func checkUpdate(
         _ object: JSON, old: JSON, _ user: UserInfo, _ resource: ServedResource, _ subresource: String
     ) throws(StatusError) {
-        guard let node = node(user), resource.qualifiedName == "pods", !isOn(old, node) else { return }
-        throw refused(object, resource, node, "can only update pod status for pods with spec.nodeName set to itself")
+        guard let node = node(user) else { return }
+        switch resource.qualifiedName {
+        case "nodes" where old.name != node:
+            throw refused(object, resource, node, "is not allowed to modify node \"\(old.name)\"")
+        case "pods" where !isOn(old, node):
+            throw refused(
+                object, resource, node, "can only update pod status for pods with spec.nodeName set to itself")
+        default: break
+        }
     }
 
     static func checkDelete(_ object: JSON, _ user: UserInfo, _ resource: ServedResource) throws(StatusError) {

@@ -60,6 +60,16 @@ import Testing
         _ = try await client.create(.nodes, ["metadata": ["name": "n1"]])
         let error = await refusal { try await client.create(.nodes, ["metadata": ["name": "n2"]]) }
         #expect(error?.message == "nodes \"n2\" is forbidden: node \"n1\" is not allowed to modify node \"n2\"")
+        try await server.admin.create(.nodes, ["metadata": ["name": "n2"]])
+        for subresource in [nil, "status"] {
+            let patch = await refusal {
+                try await client.patch(
+                    .nodes, name: "n2", subresource: subresource, ["metadata": ["labels": ["a": "b"]]])
+            }
+            #expect(
+                patch?.message == "nodes \"n2\" is forbidden: node \"n1\" is not allowed to modify node \"n2\"")
+        }
+        #expect(await refusal { try await client.delete(.nodes, name: "n1") }?.code == 403)
         let lease = await refusal {
             try await client.create(.leases, namespace: "kube-node-lease", ["metadata": ["name": "n2"]])
         }
