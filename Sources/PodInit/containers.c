@@ -275,6 +275,15 @@ void container_start(int client, uint32_t request, int plan_fd, int is_exec, con
         stage = STAGE_PLAN;
         if (plan_open(&base, target->plan_fd) < 0 || plan_inherit(&plan, &base) < 0) goto failed;
     }
+    if (!is_exec && plan.pid_target) {
+        stage = STAGE_NAMESPACE;
+        subject = "pid of the target container";
+        target = strlen(plan.pid_target) == ID_LENGTH ? container_find(plan.pid_target) : NULL;
+        if (!target || target->state != STATE_RUNNING) {
+            errno = ESRCH;
+            goto failed;
+        }
+    }
     const int has_terminal = (plan.flags & PLAN_FLAG_TERMINAL) != 0;
     c = calloc(1, sizeof *c);
     if (!c) goto failed;
@@ -349,12 +358,12 @@ void container_start(int client, uint32_t request, int plan_fd, int is_exec, con
     }
     stage = STAGE_NAMESPACE;
     subject = "pid";
-    if (is_exec) {
+    if (target) {
         join = (int)syscall(SYS_pidfd_open, target->pid, 0);
         if (join < 0) goto failed;
     }
-    int pid_source = is_exec ? join : plan.flags & PLAN_FLAG_POD_PID ? pause_pidfd : -1;
-    if (!is_exec && (plan.flags & PLAN_FLAG_POD_PID) && pause_pidfd < 0) {
+    int pid_source = target ? join : plan.flags & PLAN_FLAG_POD_PID ? pause_pidfd : -1;
+    if (!target && (plan.flags & PLAN_FLAG_POD_PID) && pause_pidfd < 0) {
         errno = ESRCH;
         goto failed;
     }
@@ -366,7 +375,7 @@ void container_start(int client, uint32_t request, int plan_fd, int is_exec, con
         struct child_context context = {
             .report_fd = report[1], .in = is_exec ? fds[0] : input[0], .out = is_exec ? fds[1] : pipes[0][1],
             .err = is_exec ? fds[2] : pipes[1][1], .pod_trees = trees, .pod_trees_count = (size_t)trees_count,
-            .join_pidfd = join};
+            .join_pidfd = is_exec ? join : -1};
         child_run(&plan, &context);
     }
     int saved = errno;

@@ -63,6 +63,7 @@ int plan_open(struct plan *plan, int fd) {
         case PLAN_KILL_FILE: TEXT(kill_file, 0); break;
         case PLAN_OOM_SCORE: TEXT(oom_score, 0); break;
         case PLAN_TARGET: TEXT(target, 0); break;
+        case PLAN_PID_TARGET: TEXT(pid_target, 0); break;
         case PLAN_LOG:
             if (record->length < 17) goto invalid;
             memcpy(&plan->log_size, record->payload, 8);

@@ -49,7 +49,7 @@ struct container {
 struct plan {
     char *bytes;
     size_t size;
-    const char *id, *upper, *work, *root, *directory, *cgroup, *oom_file, *kill_file, *oom_score, *log_path, *target;
+    const char *id, *upper, *work, *root, *directory, *cgroup, *oom_file, *kill_file, *oom_score, *log_path, *target, *pid_target;
     uint64_t flags, capabilities, log_size;
     uint32_t log_files;
     int has_capabilities;

@@ -142,6 +142,7 @@ enum plan_type {
     PLAN_DEVICE,      // u32 mode with type, u32 major, u32 minor, u32 zero, text below /dev
     PLAN_TARGET,      // text: the id of the container that an exec joins. What such a plan lacks (folder, user, rights,
                       // cgroups) is the container's; its variables are added to the container's, or replace them
+    PLAN_PID_TARGET,  // text: the id of the container whose PID namespace this one lives in
 };
 
 enum plan_flag {

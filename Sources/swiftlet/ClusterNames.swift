@@ -12,11 +12,17 @@ struct DNSOptions: ParsableArguments {
     var clusterDomain = "cluster.local"
     @Option(help: "Port of the node's address on which names are answered; 0 leaves the cluster without DNS.")
     var dnsPort = 10053
+    @Option(help: "Address of the DNS server's metrics; empty is none.")
+    var dnsMetricsBindAddress = "127.0.0.1:9153"
     @Option(help: "File that names the resolvers of pods and of the cluster's DNS (default: the node's own).")
     var resolvConf: String?
 
     func validate() throws {
         try ServerOptions.checkPort("dns-port", dnsPort, allowsZero: true)
+        guard dnsMetricsBindAddress.isEmpty || ProxyOptions.place(dnsMetricsBindAddress) != nil else {
+            throw ValidationError(
+                "--dns-metrics-bind-address \(dnsMetricsBindAddress): it must be ADDRESS:PORT, or empty")
+        }
         if let problem = DNSConfig.problem(domain: clusterDomain) {
             throw ValidationError("--cluster-domain \(clusterDomain): \(problem)")
         }

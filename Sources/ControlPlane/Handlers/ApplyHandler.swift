@@ -1,7 +1,7 @@
 import KubeAPI
 
-/// PATCH with `application/apply-patch+yaml`: server-side apply of an object or of its status. An object that is not
-/// there is made.
+/// PATCH with `application/apply-patch+yaml`: server-side apply of an object, of its status or of its scale. An object
+/// that is not there is made.
 struct ApplyHandler: Sendable {
     private let exchange: Exchange
     private let resource: ServedResource
@@ -10,6 +10,8 @@ struct ApplyHandler: Sendable {
     private let options: WriteOptions
     private let apply: ServerSideApply
     private let warnings: [(String, String)]
+    /// Of an object's scale alone, which is what is answered with.
+    private let isScale: Bool
     private var info: RequestInfo { exchange.info }
 
     init(_ exchange: Exchange, _ resource: ServedResource, _ context: ServerContext) throws(StatusError) {
@@ -18,7 +20,9 @@ struct ApplyHandler: Sendable {
         self.context = context
         representation = try Representation.negotiate(exchange.request)
         options = try WriteOptions(exchange, isApply: true)
-        let (config, duplicates) = try Self.document(exchange.request.body)
+        var (config, duplicates) = try Self.document(exchange.request.body)
+        isScale = exchange.info.subresource == "scale"
+        if isScale { config = try ScaleHandler.configuration(config, of: resource, exchange.info) }
         apply = try ServerSideApply(
             config, by: options.author(exchange, resource, isApplier: true), isForced: options.isForced,
             path: resource.type.path, schema: resource.type.schema,
@@ -65,7 +69,10 @@ struct ApplyHandler: Sendable {
             exchange, resource, context, subresource: info.subresource, isDryRun: options.isDryRun,
             ownership: .applied,
             change: { (current) throws(StatusError) in try applied(to: current) },
-            answer: { exchange.send($0, of: resource.type, as: representation, headers: warnings) }
+            answer: { object in
+                if isScale { return exchange.send(ScaleHandler.scale(of: object.tree), headers: warnings) }
+                exchange.send(object, of: resource.type, as: representation, headers: warnings)
+            }
         ).run()
     }
 

@@ -37,6 +37,59 @@ struct KubeletClient: Sendable {
             "GET", "https://\(node.address.authority)\(PercentCoding.target(path: path, query: query))")
     }
 
+    /// How long a node may take for an answer that is read as a whole.
+    private static let patience = Duration.seconds(10)
+
+    /// Reads a whole page of a node.
+    func read(_ node: Node, _ path: String) async throws -> [UInt8] {
+        guard let kubelet = local[node.name], let request = Self.asServer("GET", path, query: []) else {
+            let client = HTTPClient(loops: loops, tls: try tls(node.name), log: log)
+            let answer = try await client.send(
+                "GET", "https://\(node.address.authority)\(path)", timeout: Self.patience)
+            return try Self.body(answer.status, answer.body)
+        }
+        switch await withCheckedContinuation({ kubelet.handle(request, InProcessResponder($0)) }) {
+        case .whole(let answer): return try Self.body(answer.status, answer.body)
+        case .stream(let status, _, let stream):
+            var body: [UInt8] = []
+            while let frame = try await stream.next() { body += frame.bytes }
+            return try Self.body(status, body)
+        }
+    }
+
+    private static func body(_ status: Int, _ body: [UInt8]) throws(APIConnectionError) -> [UInt8] {
+        guard status == 200 else {
+            throw APIConnectionError(
+                "the node answers \(status): \(String(decoding: body.prefix(200), as: UTF8.self))")
+        }
+        return body
+    }
+
+    /// Leaves the answer to the kubelet of this process, if the node is its own: as if this server had come over TLS.
+    func passToLocal(
+        _ method: String, _ node: Node, _ path: String, query: [(name: String, value: String)],
+        _ responder: () -> any HTTPResponder
+    ) -> Bool {
+        guard let kubelet = local[node.name], let request = Self.asServer(method, path, query: query) else {
+            return false
+        }
+        kubelet.handle(request, responder())
+        return true
+    }
+
+    /// What a kubelet knows of this server by the certificate that it shows.
+    private static let identity = PeerIdentity(
+        address: "127.0.0.1", isTLS: true,
+        certificate: ClientCertificate(
+            commonName: "kube-apiserver-kubelet-client", organizations: ["system:masters"],
+            notAfter: Timestamp(unixSeconds: Int64(Int32.max)), fingerprint: ""))
+
+    private static func asServer(
+        _ method: String, _ path: String, query: [(name: String, value: String)]
+    ) -> HTTPServerRequest? {
+        HTTPServerRequest(method: method, target: PercentCoding.target(path: path, query: query), peer: identity)
+    }
+
     /// Leaves the answer to a node: the request, which asks for another protocol, with another path. Returns at once.
     func handOver(
         _ request: HTTPServerRequest, to node: Node, _ path: String, query: [(name: String, value: String)],

@@ -32,8 +32,6 @@ struct Patch: Sendable {
     private let duplicates: [String]
 
     static let ofObjects: [PatchType] = [.json, .merge, .strategic, .apply]
-    /// Of what is no object of its own.
-    static let ofParts: [PatchType] = [.json, .merge, .strategic]
 
     static func type(_ request: ServerRequest, among accepted: [PatchType]) throws(StatusError) -> PatchType {
         guard let type = PatchType(rawValue: MediaType(request.contentType).type), accepted.contains(type) else {

@@ -36,6 +36,36 @@ enum ScaleHandler {
         ]
     }
 
+    /// What a Scale that is applied says of the object whose it is.
+    static func configuration(
+        _ scale: JSON, of resource: ServedResource, _ info: RequestInfo
+    ) throws(StatusError) -> JSON {
+        guard scale.kind == "Scale", scale.apiVersion == "autoscaling/v1" else {
+            throw .badRequest(
+                "invalid object type: \(scale.apiVersion.isEmpty ? "" : scale.apiVersion + ", ")Kind=\(scale.kind)")
+        }
+        var config: JSON = ["kind": .string(resource.kind), "apiVersion": .string(resource.type.path.apiVersion)]
+        config["metadata"] = scale["metadata"]
+        let replicas = scale["spec"]["replicas"]
+        if !replicas.isNull {
+            guard let number = replicas.int else {
+                throw .badRequest(
+                    "failed to create typed patch object (\(info.namespace)/\(info.name); autoscaling/v1, Kind=Scale): "
+                        + ".spec.replicas: expected numeric (int or float), got \(replicas.goTypeName)")
+            }
+            try check(replicas: number, name: info.name)
+            config["spec"] = ["replicas": replicas]
+        }
+        return config
+    }
+
+    private static func check(replicas: Int, name: String) throws(StatusError) {
+        guard replicas < 0 else { return }
+        throw .invalid(
+            kind: "Scale", group: "autoscaling", name: name,
+            [.invalid("spec.replicas", .int(Int64(replicas)), "must be greater than or equal to 0")])
+    }
+
     private static func decoder(_ context: ServerContext) throws(StatusError) -> BodyDecoder {
         let scheme = context.registry.scheme
         guard let schema = scheme.schema(apiVersion: "autoscaling/v1", kind: "Scale") else { throw .unknownPath }
@@ -57,8 +87,10 @@ enum ScaleHandler {
     private static func patch(
         _ exchange: Exchange, _ resource: ServedResource, _ context: ServerContext
     ) throws(StatusError) {
+        let type = try Patch.type(exchange.request, among: Patch.ofObjects)
+        if type == .apply { return try ApplyHandler(exchange, resource, context).run() }
         let options = try WriteOptions(exchange)
-        let patch = try Patch(exchange.request, Patch.type(exchange.request, among: Patch.ofParts))
+        let patch = try Patch(exchange.request, type)
         let decoder = try decoder(context)
         try run(exchange, resource, context, options, []) { (scale) throws(StatusError) in
             let decoded = try patch.apply(to: scale, decoder)
@@ -77,14 +109,7 @@ enum ScaleHandler {
             change: { (current) throws(StatusError) in
                 let wanted = try change(scale(of: current))
                 let replicas = wanted["spec"]["replicas"].int ?? 0
-                if replicas < 0 {
-                    throw .invalid(
-                        kind: "Scale", group: "autoscaling", name: wanted.name,
-                        [
-                            .invalid(
-                                "spec.replicas", .int(Int64(replicas)), "must be greater than or equal to 0")
-                        ])
-                }
+                try check(replicas: replicas, name: wanted.name)
                 var object = current
                 object["spec"]["replicas"] = .int(Int64(replicas))
                 // Both guard the change as those of the object would.

@@ -70,16 +70,16 @@ final class Exchange: Sendable {
     }
 
     /// Starts an answer of unknown length. A long-running one counts as a request when it begins.
-    func stream(contentType: String, headers: [(String, String)] = []) -> any HTTPStream {
-        metrics.finished(info, status: 200, dryRun: false, started: nil)
+    func stream(status: Int = 200, contentType: String, headers: [(String, String)] = []) -> any HTTPStream {
+        metrics.finished(info, status: status, dryRun: false, started: nil)
         return responder.stream(
-            status: 200,
+            status: status,
             headers: [("Content-Type", contentType), ("Cache-Control", "no-cache, private")] + headers)
     }
 
-    /// Leaves the answer to somebody else: the request counts as one that has changed its protocol.
-    func handOver() -> any HTTPResponder {
-        metrics.finished(info, status: 101, dryRun: false, started: nil)
+    /// Leaves the answer to somebody else: the request counts with that status, which is that of a changed protocol.
+    func handOver(status: Int = 101) -> any HTTPResponder {
+        metrics.finished(info, status: status, dryRun: false, started: nil)
         return responder
     }
 

@@ -50,7 +50,7 @@ public final class InProcessClient: APIClient {
 }
 
 /// Hands an answer to the task that waits for it.
-private final class InProcessResponder: HTTPResponder {
+final class InProcessResponder: HTTPResponder {
     enum Answer: Sendable {
         case whole(APIResponse)
         case stream(status: Int, contentType: String, InProcessStream)

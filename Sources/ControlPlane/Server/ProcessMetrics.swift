@@ -1,32 +1,35 @@
 import Glibc
+import KubeAPI
 
 /// The process's own figures, under the names that Prometheus' clients give them. Read when asked for.
 enum ProcessMetrics {
     /// `startTime` in Unix time.
     static func text(startTime: Int) -> String {
-        var text = ""
-        func add(_ name: String, _ type: String, _ help: String, _ value: some CustomStringConvertible) {
-            text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n\(name) \(value)\n"
-        }
+        var text = PrometheusText()
+        write(startTime: startTime, into: &text)
+        return text.text
+    }
+
+    static func write(startTime: Int, into text: inout PrometheusText) {
         var usage = rusage()
         if getrusage(__rusage_who_t(RUSAGE_SELF.rawValue), &usage) == 0 {
             let seconds = usage.ru_utime.tv_sec + usage.ru_stime.tv_sec
             let micros = usage.ru_utime.tv_usec + usage.ru_stime.tv_usec
-            add("process_cpu_seconds_total", "counter", "CPU time in seconds.", Double(seconds) + Double(micros) / 1e6)
+            text.one(
+                "process_cpu_seconds_total", .counter, "CPU time in seconds.", Double(seconds) + Double(micros) / 1e6)
         }
         let pages = smallFile("/proc/self/statm").split(separator: " ").compactMap { Int($0) }
         if pages.count > 1 {
             let pageBytes = Int(sysconf(Int32(_SC_PAGESIZE)))
-            add("process_resident_memory_bytes", "gauge", "Resident memory in bytes.", pages[1] &* pageBytes)
-            add("process_virtual_memory_bytes", "gauge", "Virtual memory in bytes.", pages[0] &* pageBytes)
+            text.one("process_resident_memory_bytes", .gauge, "Resident memory in bytes.", pages[1] &* pageBytes)
+            text.one("process_virtual_memory_bytes", .gauge, "Virtual memory in bytes.", pages[0] &* pageBytes)
         }
-        if let count = descriptorCount() { add("process_open_fds", "gauge", "Open descriptors.", count) }
+        if let count = descriptorCount() { text.one("process_open_fds", .gauge, "Open descriptors.", count) }
         var limit = rlimit()
         if getrlimit(__rlimit_resource_t(7), &limit) == 0 {  // RLIMIT_NOFILE
-            add("process_max_fds", "gauge", "Most descriptors that may be open.", limit.rlim_cur)
+            text.one("process_max_fds", .gauge, "Most descriptors that may be open.", limit.rlim_cur)
         }
-        add("process_start_time_seconds", "gauge", "Start of the process, Unix time.", startTime)
-        return text
+        text.one("process_start_time_seconds", .gauge, "Start of the process, Unix time.", startTime)
     }
 
     private static func descriptorCount() -> Int? {

@@ -55,7 +55,9 @@ struct RequestInfo: Sendable, Equatable {
         }
         resource = parts.first ?? ""
         name = parts.dropFirst().first ?? ""
-        subresource = parts.dropFirst(2).joined(separator: "/")
+        // What follows `proxy` is a path on the other side.
+        subresource =
+            parts.dropFirst(2).first == "proxy" ? "proxy" : parts.dropFirst(2).joined(separator: "/")
         // As in Kubernetes, one named object is got whatever the query says.
         verb = Self.verb(method: method, hasName: !name.isEmpty, isWatch: isOldWatch || isWatch && name.isEmpty)
     }

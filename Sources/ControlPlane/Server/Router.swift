@@ -33,8 +33,14 @@ final class Router: Sendable {
     private func serveResource(_ exchange: Exchange) throws(StatusError) {
         let info = exchange.info
         guard let resource = context.registry.find(info.group, info.version, info.resource) else {
+            let scheme = context.registry.scheme
+            if let reading = scheme.reading(group: info.group, version: info.version, resource: info.resource) {
+                try checkPlace(info, reading.path)
+                guard info.subresource.isEmpty else { throw .unknownPath }
+                return try MetricsHandler.handle(exchange, reading, context)
+            }
             guard
-                let action = context.registry.scheme.action(
+                let action = scheme.action(
                     group: info.group, version: info.version, resource: info.resource)
             else { throw .unknownPath }
             guard info.subresource.isEmpty else { throw .unknownPath }
@@ -94,6 +100,7 @@ final class Router: Sendable {
             if verb != "create" { try authorize(exchange, verb: "create") }
             try PodStreamHandler.handle(exchange, resource, context)
         case ("log", _): try PodLogHandler.handle(exchange, resource, context)
+        case ("proxy", _): try NodeProxyHandler.handle(exchange, context)
         case (_, "get"): try GetHandler.handle(exchange, resource, context)
         case (_, "update"): try UpdateHandler.handle(exchange, resource, context)
         case (_, "patch"): try PatchHandler.handle(exchange, resource, context)

@@ -15,6 +15,8 @@ final class ServerContext: Sendable {
     var tokens: TokenVerifier? { authenticator.serviceAccounts }
     /// How the logs of a node's pods are reached; nil where no node is served.
     let kubelets: KubeletClient?
+    /// What nodes say that is used; nil where no node is served.
+    let usage: UsageCollector?
     /// What `/logs/` shows; nil where there is no such folder.
     let logFiles: LogFiles?
     /// `192.0.2.2:6443`: what `/api` tells clients.
@@ -32,6 +34,9 @@ final class ServerContext: Sendable {
         self.authenticator = authenticator
         openAPI = OpenAPIDocuments(registry.scheme)
         self.kubelets = kubelets
+        usage = kubelets.map { kubelets in
+            UsageCollector(log: log) { try await kubelets.read($0, "/metrics/resource") }
+        }
         self.logFiles = logFiles
         self.serverAddress = serverAddress
         self.log = log

@@ -23,9 +23,7 @@ final class ServerMetrics: Sendable {
     }
     private struct Counts {
         var byCode: [Int: Int] = [:]
-        var buckets = [Int](repeating: 0, count: ServerMetrics.bounds.count)
-        var count = 0
-        var sum: Double = 0
+        var durations = MetricHistogram(bounds: ServerMetrics.bounds)
     }
     private struct State {
         var requests: [Key: Counts] = [:]
@@ -51,12 +49,7 @@ final class ServerMetrics: Sendable {
             }
             guard let index else { return }
             state.requests.values[index].byCode[status, default: 0] += 1
-            guard let seconds else { return }
-            state.requests.values[index].count += 1
-            state.requests.values[index].sum += seconds
-            if let bucket = Self.bounds.firstIndex(where: { seconds <= $0 }) {
-                state.requests.values[index].buckets[bucket] += 1
-            }
+            if let seconds { state.requests.values[index].durations.observe(seconds) }
         }
     }
 
@@ -68,65 +61,51 @@ final class ServerMetrics: Sendable {
         "/" + (path.split(separator: "/").first.map(String.init) ?? "")
     }
 
-    /// The Prometheus text format. `objects`: number of stored objects by resource.
+    /// In Prometheus' text form. `objects`: number of stored objects by resource.
     func text(objects: [(resource: String, count: Int)], backlog: Int?) -> String {
         let (requests, watches) = state.withLock { ($0.requests, $0.watches) }
-        var text = ""
-        func family(_ name: String, _ type: String, _ help: String) {
-            text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n"
-        }
+        var text = PrometheusText()
         let sorted = requests.sorted { "\($0.key)" < "\($1.key)" }
-        family("apiserver_request_total", "counter", "Requests by verb, resource and HTTP code.")
+        text.family("apiserver_request_total", .counter, "Requests by verb, resource and HTTP code.")
         for (key, counts) in sorted {
             for (code, count) in counts.byCode.sorted(by: { $0.key < $1.key }) {
-                text += "apiserver_request_total{\(labels(key)),code=\"\(code)\"} \(count)\n"
+                text.sample("apiserver_request_total", Self.labels(key) + [("code", "\(code)")], count)
             }
         }
         for name in ["apiserver_request_duration_seconds", "apiserver_request_sli_duration_seconds"] {
-            family(name, "histogram", "Response latency in seconds.")
-            for (key, counts) in sorted where counts.count > 0 {
-                let labels = labels(key)
-                var total = 0
-                for (bound, count) in zip(Self.bounds, counts.buckets) {
-                    total += count
-                    text +=
-                        "\(name)_bucket{\(labels),le=\"\(bound == bound.rounded() ? String(Int(bound)) : "\(bound)")\"} \(total)\n"
-                }
-                text += "\(name)_bucket{\(labels),le=\"+Inf\"} \(counts.count)\n"
-                text += "\(name)_sum{\(labels)} \(counts.sum)\n\(name)_count{\(labels)} \(counts.count)\n"
+            text.family(name, .histogram, "Response latency in seconds.")
+            for (key, counts) in sorted where counts.durations.count > 0 {
+                text.samples(name, Self.labels(key), counts.durations)
             }
         }
-        family("apiserver_longrunning_requests", "gauge", "Open watches.")
+        text.family("apiserver_longrunning_requests", .gauge, "Open watches.")
         for (resource, count) in watches.sorted(by: { $0.key < $1.key }) {
-            text +=
-                "apiserver_longrunning_requests{component=\"apiserver\",resource=\"\(resource)\",verb=\"WATCH\"} \(count)\n"
+            text.sample(
+                "apiserver_longrunning_requests",
+                [("component", "apiserver"), ("resource", resource), ("verb", "WATCH")], count)
         }
-        family("apiserver_storage_objects", "gauge", "Stored objects by resource.")
-        for (resource, count) in objects { text += "apiserver_storage_objects{resource=\"\(resource)\"} \(count)\n" }
+        text.family("apiserver_storage_objects", .gauge, "Stored objects by resource.")
+        for (resource, count) in objects { text.sample("apiserver_storage_objects", [("resource", resource)], count) }
         if let backlog {
-            family("swiftlet_store_queue_depth", "gauge", "Writes that wait for the store's next transaction.")
-            text += "swiftlet_store_queue_depth \(backlog)\n"
+            text.one(
+                "swiftlet_store_queue_depth", .gauge, "Writes that wait for the store's next transaction.", backlog)
         }
-        family("kubernetes_build_info", "gauge", "Always 1, labelled by version.")
-        text +=
-            "kubernetes_build_info{git_version=\"\(KubernetesVersion.gitVersion)\",major=\"\(KubernetesVersion.major)\",minor=\"\(KubernetesVersion.minor)\"} 1\n"
-        return text + ProcessMetrics.text(startTime: startTime)
+        text.family("kubernetes_build_info", .gauge, "Always 1, labelled by version.")
+        text.sample(
+            "kubernetes_build_info",
+            [
+                ("git_version", KubernetesVersion.gitVersion), ("major", KubernetesVersion.major),
+                ("minor", KubernetesVersion.minor),
+            ], 1)
+        ProcessMetrics.write(startTime: startTime, into: &text)
+        return text.text
     }
 
-    private func labels(_ key: Key) -> String {
-        "component=\"apiserver\",dry_run=\"\(key.dryRun ? "All" : "")\",group=\"\(escape(key.group))\",resource=\"\(escape(key.resource))\",scope=\"\(key.scope)\",subresource=\"\(escape(key.subresource))\",verb=\"\(escape(key.verb))\",version=\"\(escape(key.version))\""
-    }
-
-    private func escape(_ text: String) -> String {
-        var result = ""
-        for character in text.unicodeScalars {
-            switch character {
-            case "\\": result += "\\\\"
-            case "\"": result += "\\\""
-            case "\n": result += "\\n"
-            default: result.unicodeScalars.append(character)
-            }
-        }
-        return result
+    private static func labels(_ key: Key) -> PrometheusText.Labels {
+        [
+            ("component", "apiserver"), ("dry_run", key.dryRun ? "All" : ""), ("group", key.group),
+            ("resource", key.resource), ("scope", key.scope), ("subresource", key.subresource), ("verb", key.verb),
+            ("version", key.version),
+        ]
     }
 }

@@ -30,6 +30,16 @@ public struct CgroupUsage: Sendable, Equatable {
     public var memoryBytes: UInt64 = 0
     public var inactiveFileBytes: UInt64 = 0
     public var rssBytes: UInt64 = 0
+    /// Of the page cache.
+    public var cacheBytes: UInt64 = 0
+    public var pageFaults: UInt64 = 0
+    /// Those that had to wait for a disk.
+    public var majorPageFaults: UInt64 = 0
+    /// Periods in which the group ran under a quota, those in which the quota ended before its work did, and how long
+    /// the work then waited.
+    public var quotaPeriods: UInt64 = 0
+    public var throttledPeriods: UInt64 = 0
+    public var throttledNanos: UInt64 = 0
     public var pids: UInt64 = 0
     public init() {}
 }

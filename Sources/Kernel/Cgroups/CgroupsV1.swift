@@ -126,10 +126,19 @@ public final class CgroupsV1: Cgroups {
         if let cpu = folder("cpuacct", path) { usage.cpuNanos = CgroupFolder.number(cpu + "/cpuacct.usage") ?? 0 }
         if let memory = folder("memory", path) {
             usage.memoryBytes = CgroupFolder.number(memory + "/memory.usage_in_bytes") ?? 0
-            let names = ["total_inactive_file", "total_rss"]
+            let names = ["total_inactive_file", "total_rss", "total_cache", "total_pgfault", "total_pgmajfault"]
             let values = CgroupFolder.values(memory + "/memory.stat", names)
             usage.inactiveFileBytes = values["total_inactive_file"] ?? 0
             usage.rssBytes = values["total_rss"] ?? 0
+            usage.cacheBytes = values["total_cache"] ?? 0
+            usage.pageFaults = values["total_pgfault"] ?? 0
+            usage.majorPageFaults = values["total_pgmajfault"] ?? 0
+        }
+        if let cpu = folder("cpu", path) {
+            let values = CgroupFolder.values(cpu + "/cpu.stat", ["nr_periods", "nr_throttled", "throttled_time"])
+            usage.quotaPeriods = values["nr_periods"] ?? 0
+            usage.throttledPeriods = values["nr_throttled"] ?? 0
+            usage.throttledNanos = values["throttled_time"] ?? 0
         }
         if let pids = folder("pids", path) { usage.pids = CgroupFolder.number(pids + "/pids.current") ?? 0 }
         return usage

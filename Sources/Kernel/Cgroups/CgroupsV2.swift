@@ -102,12 +102,20 @@ public final class CgroupsV2: Cgroups {
     public func usage(_ path: String) -> CgroupUsage {
         let folder = folder(path)
         var usage = CgroupUsage()
-        let micros = CgroupFolder.values(folder + "/cpu.stat", ["usage_usec"])["usage_usec"] ?? 0
-        usage.cpuNanos = micros &* 1000
+        let processor = CgroupFolder.values(
+            folder + "/cpu.stat", ["usage_usec", "nr_periods", "nr_throttled", "throttled_usec"])
+        usage.cpuNanos = (processor["usage_usec"] ?? 0) &* 1000
+        usage.quotaPeriods = processor["nr_periods"] ?? 0
+        usage.throttledPeriods = processor["nr_throttled"] ?? 0
+        usage.throttledNanos = (processor["throttled_usec"] ?? 0) &* 1000
         usage.memoryBytes = CgroupFolder.number(folder + "/memory.current") ?? 0
-        let values = CgroupFolder.values(folder + "/memory.stat", ["inactive_file", "anon"])
+        let values = CgroupFolder.values(
+            folder + "/memory.stat", ["inactive_file", "anon", "file", "pgfault", "pgmajfault"])
         usage.inactiveFileBytes = values["inactive_file"] ?? 0
         usage.rssBytes = values["anon"] ?? 0
+        usage.cacheBytes = values["file"] ?? 0
+        usage.pageFaults = values["pgfault"] ?? 0
+        usage.majorPageFaults = values["pgmajfault"] ?? 0
         usage.pids = CgroupFolder.number(folder + "/pids.current") ?? 0
         return usage
     }

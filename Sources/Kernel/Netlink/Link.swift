@@ -16,8 +16,9 @@ public struct Link: Sendable, Hashable {
     /// IFLA_GROUP.
     public let group: UInt32
     /// Since the link is there.
-    public let receivedBytes: UInt64
-    public let sentBytes: UInt64
+    public let traffic: LinkTraffic
+    public var receivedBytes: UInt64 { traffic.receivedBytes }
+    public var sentBytes: UInt64 { traffic.sentBytes }
 
     /// From an RTM_NEWLINK or RTM_DELLINK.
     init?(_ body: ArraySlice<UInt8>) {
@@ -31,8 +32,7 @@ public struct Link: Sendable, Hashable {
         var mtu: UInt32 = 0
         var kind: String?
         var group: UInt32 = 0
-        var received: UInt64 = 0
-        var sent: UInt64 = 0
+        var traffic = LinkTraffic()
         NetlinkReader.attributes(body.dropFirst(16)) { type, value in
             switch type {
             case Int(IFLA_IFNAME): name = NetlinkReader.text(value)
@@ -40,9 +40,7 @@ public struct Link: Sendable, Hashable {
             case Int(IFLA_MTU): mtu = NetlinkReader.number(value, at: 0)
             case Int(IFLA_GROUP): group = NetlinkReader.number(value, at: 0)
             case Int(IFLA_STATS64):
-                // struct rtnl_link_stats64: packets in and out, then bytes in and out.
-                received = NetlinkReader.number(value, at: 16)
-                sent = NetlinkReader.number(value, at: 24)
+                traffic = LinkTraffic(value)
             case Int(IFLA_LINKINFO):
                 NetlinkReader.attributes(value) { type, value in
                     if type == 1 { kind = NetlinkReader.text(value) }  // IFLA_INFO_KIND
@@ -55,8 +53,51 @@ public struct Link: Sendable, Hashable {
         self.mtu = mtu
         self.kind = kind
         self.group = group
-        receivedBytes = received
-        sentBytes = sent
+        self.traffic = traffic
+    }
+}
+
+/// What has passed through a link since it is there, from the side of whoever reads it.
+public struct LinkTraffic: Sendable, Hashable {
+    public var receivedPackets: UInt64 = 0
+    public var sentPackets: UInt64 = 0
+    public var receivedBytes: UInt64 = 0
+    public var sentBytes: UInt64 = 0
+    public var receiveErrors: UInt64 = 0
+    public var sendErrors: UInt64 = 0
+    public var receivedDropped: UInt64 = 0
+    public var sentDropped: UInt64 = 0
+
+    public init() {}
+
+    /// From a struct rtnl_link_stats64, whose first eight numbers come in pairs: in and out. What a short one lacks is
+    /// zero.
+    init(_ stats: ArraySlice<UInt8>) {
+        func number(_ position: Int) -> UInt64 {
+            stats.count >= position * 8 + 8 ? NetlinkReader.number(stats, at: position * 8) : 0
+        }
+        receivedPackets = number(0)
+        sentPackets = number(1)
+        receivedBytes = number(2)
+        sentBytes = number(3)
+        receiveErrors = number(4)
+        sendErrors = number(5)
+        receivedDropped = number(6)
+        sentDropped = number(7)
+    }
+
+    /// As the other end of a pair counts.
+    public var fromTheOtherEnd: LinkTraffic {
+        var other = LinkTraffic()
+        other.receivedPackets = sentPackets
+        other.sentPackets = receivedPackets
+        other.receivedBytes = sentBytes
+        other.sentBytes = receivedBytes
+        other.receiveErrors = sendErrors
+        other.sendErrors = receiveErrors
+        other.receivedDropped = sentDropped
+        other.sentDropped = receivedDropped
+        return other
     }
 }
 

@@ -50,6 +50,10 @@ public struct ResourcePath: Hashable, Sendable, CustomStringConvertible {
         return path
     }
 
+    public static let nodeMetrics = ResourcePath(
+        group: "metrics.k8s.io", version: "v1beta1", resource: "nodes", kind: "NodeMetrics", isNamespaced: false)
+    public static let podMetrics = ResourcePath(
+        group: "metrics.k8s.io", version: "v1beta1", resource: "pods", kind: "PodMetrics")
     public static let pods = ResourcePath(resource: "pods", kind: "Pod")
     public static let nodes = ResourcePath(resource: "nodes", kind: "Node", isNamespaced: false)
     public static let services = ResourcePath(resource: "services", kind: "Service")

@@ -27,6 +27,7 @@ struct ComponentWriter {
         switch parts[0] {
         case "meta": return "io.k8s.apimachinery.pkg.apis.meta.\(parts[1])"
         case "apiextensions": return "io.k8s.apiextensions-apiserver.pkg.apis.apiextensions.\(parts[1])"
+        case "metrics": return "io.k8s.metrics.pkg.apis.metrics.\(parts[1])"
         default: return "io.k8s.api.\(parts[0]).\(parts[1])"
         }
     }

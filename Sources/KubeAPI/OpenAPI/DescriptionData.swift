@@ -7,6 +7,7 @@ enum DescriptionData {
         ConfigMap: Configuration as text, for pods to read as files or variables.
         ConfigMapVolumeSource: Files made of a ConfigMap's entries.
         Container: One program of a pod, with its image, environment and resources.
+        ContainerMetrics: What one container uses.
         ContainerPort: A port that a container listens on.
         ContainerState: What a container is doing: one of waiting, running, terminated.
         ContainerStatus: What is known of a container. Written by the node that runs it.
@@ -41,6 +42,7 @@ enum DescriptionData {
         Lifecycle: What is done after a container's start and before its stop.
         Namespace: A scope for names; deleting it deletes all that it holds.
         Node: A machine that runs pods.
+        NodeMetrics: What a node uses, measured when it is asked for.
         NodeSpec: What is wanted of a node.
         NodeStatus: What is known of a node. Written by its agent.
         ObjectMeta: What every object has: names, labels, versions, owners.
@@ -51,6 +53,7 @@ enum DescriptionData {
         PodFailurePolicyOnExitCodesRequirement: Which exit codes a rule is about.
         PodFailurePolicyOnPodConditionsPattern: Which condition of a pod a rule is about.
         PodFailurePolicyRule: What is done about one sort of failure.
+        PodMetrics: What the containers of a pod use, measured when it is asked for.
         PodSecurityContext: User, groups and privileges of all containers of a pod.
         PodSpec: What a pod is to be: its containers, its volumes and where it may run.
         PodStatus: What is known of a pod. Written by the node that runs it.
@@ -100,6 +103,7 @@ enum DescriptionData {
         .resourceVersion: The version of the object.
         .spec: What is wanted.
         .status: What was found. Written by the system.
+        .timestamp: When the last reading was taken.
         .type: The type.
         .uid: The identity of the object, never used twice.
         Affinity.nodeAffinity: Which nodes the pod needs or prefers.
@@ -137,6 +141,7 @@ enum DescriptionData {
         Container.volumeDevices: Block devices that appear in the container.
         Container.volumeMounts: Where volumes of the pod appear in the container.
         Container.workingDir: The directory in which the program starts, in place of the image's.
+        ContainerMetrics.usage: Processors in cores over the window, and memory that can't be given up at once.
         ContainerPort.containerPort: The port.
         ContainerPort.hostIP: The node's address at which hostPort is reached.
         ContainerPort.hostPort: The port of the node that leads to this one.
@@ -272,6 +277,7 @@ enum DescriptionData {
         Lifecycle.preStop: What is done before the program is asked to end.
         NamespaceSpec.finalizers: Who must agree before the namespace goes.
         NamespaceStatus.phase: Active or Terminating.
+        NodeMetrics.usage: Processors in cores over the window, and memory that can't be given up at once.
         NodeSpec.podCIDR: The range from which the node's pods get addresses.
         NodeSpec.podCIDRs: The ranges, one for each family.
         NodeSpec.providerID: The machine's name at its provider.
@@ -305,6 +311,7 @@ enum DescriptionData {
         PodFailurePolicyRule.action: What is done: count it, ignore it, fail the index or fail the job.
         PodFailurePolicyRule.onExitCodes: The exit codes that it is about.
         PodFailurePolicyRule.onPodConditions: The conditions that it is about; any of them.
+        PodMetrics.containers: What each container uses.
         PodSecurityContext.fsGroup: The group that owns the files of volumes.
         PodSecurityContext.runAsGroup: The group of the processes.
         PodSecurityContext.runAsNonRoot: Whether to refuse to run as root.
@@ -469,6 +476,7 @@ enum DescriptionData {
         VolumeMount.readOnly: Whether it is read-only.
         VolumeMount.subPath: The part of the volume to mount.
         VolumeMount.subPathExpr: The same, with $(NAME) for variables of the container.
+        .window: The time over which processor use is averaged.
         ?allowWatchBookmarks: Whether a watch may tell how far it has got while nothing happens.
         ?container: The container; needed when the pod has several.
         ?continue: Where the previous part of a list ended.

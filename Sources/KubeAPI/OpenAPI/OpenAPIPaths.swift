@@ -43,7 +43,7 @@ struct OpenAPIPaths {
             paths[collection + "/{name}/\(sub.name)"] =
                 switch sub.name {
                 case "log": log(subject, in: ["name"] + scope)
-                case "exec", "attach", "portforward": connect(subject, sub.name, in: ["name"] + scope)
+                case "exec", "attach", "portforward", "proxy": connect(subject, sub.name, in: ["name"] + scope)
                 default: item(subject, sub.verbs, in: ["name"] + scope, suffix: Self.camel(sub.name))
                 }
         }
@@ -162,13 +162,16 @@ struct OpenAPIPaths {
 
     /// What changes its protocol: options in the query, no document either way.
     private func connect(_ subject: Subject, _ name: String, in parameters: [String]) -> JSON {
-        var item = item(subject, ["get", "create"], in: parameters, suffix: Self.camel(name))
-        for method in ["get", "post"] {
+        // What is passed on to a node is only read.
+        let isProxy = name == "proxy"
+        var item = item(subject, isProxy ? ["get"] : ["get", "create"], in: parameters, suffix: Self.camel(name))
+        let owner = type.path.isNamespaced ? "Namespaced\(type.path.kind)" : type.path.kind
+        for method in isProxy ? ["get"] : ["get", "post"] {
             item[method]["operationId"] = .string(
-                "connect\(Self.camel(method))Core\(Self.camel(type.path.version))NamespacedPod\(Self.camel(name))")
+                "connect\(Self.camel(method))Core\(Self.camel(type.path.version))\(owner)\(Self.camel(name))")
             item[method]["x-kubernetes-action"] = "connect"
             item[method]["parameters"] =
-                name == "portforward"
+                name == "portforward" || isProxy
                 ? .array([])
                 : .array([
                     parameter("container", in: "query", type: "string")

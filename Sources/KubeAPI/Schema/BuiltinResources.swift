@@ -50,7 +50,10 @@ enum BuiltinResources {
             selectableFields: ["status.phase"], schema: schema("core/v1.Namespace")),
         ResourceType(
             .nodes, singular: "node", shortNames: ["no"],
-            subresources: [.init("status", kind: "Node", verbs: statusVerbs)], columns: NodeColumns.all,
+            subresources: [
+                .init("proxy", kind: "NodeProxyOptions", verbs: ["get"]),
+                .init("status", kind: "Node", verbs: statusVerbs),
+            ], columns: NodeColumns.all,
             selectableFields: ["spec.unschedulable"], schema: schema("core/v1.Node"),
             selectableValue: { node, path in
                 path == "spec.unschedulable" ? String(node["spec"]["unschedulable"].bool ?? false) : nil
@@ -60,6 +63,7 @@ enum BuiltinResources {
             subresources: [
                 .init("attach", kind: "PodAttachOptions", verbs: ["create", "get"]),
                 .init("binding", kind: "Binding", verbs: ["create"]),
+                .init("ephemeralcontainers", kind: "Pod", verbs: statusVerbs),
                 .init("eviction", kind: "Eviction", group: "policy", version: "v1", verbs: ["create"]),
                 .init("exec", kind: "PodExecOptions", verbs: ["create", "get"]),
                 .init("log", kind: "Pod", verbs: ["get"]),

@@ -24,6 +24,8 @@ public struct Container: Sendable {
     public var stdin: Bool { json["stdin"].bool ?? false }
     public var requests: [String: Quantity] { json["resources"]["requests"].quantities }
     public var limits: [String: Quantity] { json["resources"]["limits"].quantities }
+    /// Of an ephemeral container: the one whose processes it sees; nil for its own alone.
+    public var targetContainerName: String? { json["targetContainerName"].string.nonEmpty }
     /// The number of a port, given as a number or by its name; nil where the container has no such port.
     public func port(_ target: JSON) -> Int? {
         if case .int(let number) = target { return Int(number) }

@@ -15,6 +15,8 @@ public struct Job: ResourceView {
     public var parallelism: Int { spec["parallelism"].int ?? 1 }
     /// Nil for a work queue, which is done with the first success.
     public var completions: Int? { spec["completions"].int }
+    /// Each completion has an index of its own.
+    public var isIndexed: Bool { spec["completionMode"].string == "Indexed" && completions != nil }
     public var backoffLimit: Int { spec["backoffLimit"].int ?? 6 }
     public var activeDeadline: Duration? { spec["activeDeadlineSeconds"].int.map { .seconds($0) } }
     public var ttlAfterFinished: Duration? { spec["ttlSecondsAfterFinished"].int.map { .seconds($0) } }

@@ -15,9 +15,11 @@ public struct Pod: ResourceView {
     }
     public var containers: [Container] { spec["containers"].items.map(Container.init) }
     public var initContainers: [Container] { spec["initContainers"].items.map(Container.init) }
-    /// By the name in the spec, init containers included.
+    /// Those that were added to the running pod to look into it.
+    public var ephemeralContainers: [Container] { spec["ephemeralContainers"].items.map(Container.init) }
+    /// By the name in the spec, init and ephemeral containers included.
     public func container(_ name: String) -> Container? {
-        containers.first { $0.name == name } ?? initContainers.first { $0.name == name }
+        (containers + initContainers + ephemeralContainers).first { $0.name == name }
     }
     public var volumes: [Volume] { spec["volumes"].items.map(Volume.init) }
     public var containerStatuses: [ContainerStatus] { status["containerStatuses"].items.map(ContainerStatus.init) }

@@ -17,6 +17,8 @@ struct ContainerSpecMaker {
     let seccompProfiles: String
     /// The container's environment, of `ContainerEnvironment.build`.
     let variables: [(name: String, value: String)]
+    /// The id of the running container whose processes it is to see (`targetContainerName`); nil for its own.
+    var pidTarget: String?
 
     /// What a program finds where neither the image nor the pod says otherwise.
     static let defaultPath = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
@@ -50,7 +52,8 @@ struct ContainerSpecMaker {
             oomScoreAdj: PodResources.oomScore(pod: pod, container: container, memoryCapacity: memoryCapacity),
             logPath: logPath, terminationMessagePath: container.terminationMessagePath.nonEmpty,
             masksSystemPaths: context["procMount"].string != "Unmasked", tty: container.tty,
-            stdin: container.stdin, stdinOnce: container.json["stdinOnce"].bool ?? false, annotation: run.annotation)
+            stdin: container.stdin, stdinOnce: container.json["stdinOnce"].bool ?? false,
+            pidTarget: pidTarget, annotation: run.annotation)
     }
 
     /// How a container asks to be ended: by its spec, else by its image.

@@ -77,6 +77,8 @@ struct DiskSpace: Sendable, Equatable {
     var availableBytes: Int64
     var totalInodes: Int64
     var freeInodes: Int64
+    /// With what is kept for root.
+    var freeBytes: Int64 = 0
 
     static func of(_ path: String) -> DiskSpace? {
         var info = statvfs()
@@ -85,6 +87,7 @@ struct DiskSpace: Sendable, Equatable {
         return DiskSpace(
             totalBytes: Int64(clamping: info.f_blocks) &* block,
             availableBytes: Int64(clamping: info.f_bavail) &* block,
-            totalInodes: Int64(clamping: info.f_files), freeInodes: Int64(clamping: info.f_favail))
+            totalInodes: Int64(clamping: info.f_files), freeInodes: Int64(clamping: info.f_favail),
+            freeBytes: Int64(clamping: info.f_bfree) &* block)
     }
 }

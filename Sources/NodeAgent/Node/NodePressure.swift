@@ -16,7 +16,7 @@ struct NodePressure: Sendable, Equatable {
         return NodePressure(
             availableMemory: memory["MemAvailable"], disk: DiskSpace.of(dataDir),
             processes: processes(),
-            processLimit: KernelFile.readIfPresent("/proc/sys/kernel/pid_max").flatMap { Int64($0) })
+            processLimit: processLimit())
     }
 
     init() {}
@@ -32,8 +32,12 @@ struct NodePressure: Sendable, Equatable {
         if let processes, let processLimit { isPIDShort = processes > processLimit / 10 * 9 }
     }
 
-    /// The second number of the fourth field of /proc/loadavg.
-    private static func processes() -> Int64? {
+    static func processLimit() -> Int64? {
+        KernelFile.readIfPresent("/proc/sys/kernel/pid_max").flatMap { Int64($0) }
+    }
+
+    /// Processes and threads of the machine: the second number of the fourth field of /proc/loadavg.
+    static func processes() -> Int64? {
         guard let fields = KernelFile.readIfPresent("/proc/loadavg")?.split(separator: " "), fields.count > 3 else {
             return nil
         }

@@ -48,9 +48,7 @@ enum LocalLists {
     /// `Running`, `Exited`, or why it waits.
     private static func state(_ snapshot: PodSnapshot, _ container: Container, _ run: ContainerRun?) -> String {
         if run?.isRunning == true { return "Running" }
-        let statuses = snapshot.status["containerStatuses"].items + snapshot.status["initContainerStatuses"].items
-        let status = statuses.first { $0["name"].string == container.name }.map(ContainerStatus.init)
-        if let reason = status?.waitingReason { return reason }
+        if let reason = snapshot.containerStatus(container.name)?.waitingReason { return reason }
         return run == nil ? "ContainerCreating" : "Exited"
     }
 

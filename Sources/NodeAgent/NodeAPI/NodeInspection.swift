@@ -122,8 +122,7 @@ struct NodeInspection {
     }
 
     private func waitingReason(_ name: String) -> String? {
-        let statuses = target.pod.status["containerStatuses"].items + target.pod.status["initContainerStatuses"].items
-        return statuses.first { $0["name"].string == name }.flatMap { ContainerStatus($0).waitingReason }
+        target.pod.containerStatus(name)?.waitingReason
     }
 
     private func mounts(_ container: Container) -> JSON {

@@ -14,20 +14,24 @@ final class NodeMetrics: Sendable {
     ]
 
     private struct State {
-        var operations: [String: Histogram] = [:]
+        var operations: [String: MetricHistogram] = [:]
         var errors: [String: Int] = [:]
-        var starts = Histogram(bounds: NodeMetrics.startBounds)
-        var sliStarts = Histogram(bounds: NodeMetrics.startBounds)
-        var passes = Histogram(bounds: NodeMetrics.operationBounds)
+        var starts = MetricHistogram(bounds: NodeMetrics.startBounds)
+        var sliStarts = MetricHistogram(bounds: NodeMetrics.startBounds)
+        var fallbacks = 0
+        var passes = MetricHistogram(bounds: NodeMetrics.operationBounds)
     }
     private let state = Mutex(State())
 
     func runtimeOperation(_ operation: String, took duration: Duration, failed: Bool) {
         state.withLock { state in
-            state.operations[operation, default: Histogram(bounds: Self.operationBounds)].observe(duration)
+            state.operations[operation, default: MetricHistogram(bounds: Self.operationBounds)].observe(duration)
             if failed { state.errors[operation, default: 0] += 1 }
         }
     }
+
+    /// A hook's server was asked by HTTPS and knew only HTTP.
+    func hookFellBack() { state.withLock { $0.fallbacks += 1 } }
 
     func workerPass(took duration: Duration) { state.withLock { $0.passes.observe(duration) } }
 
@@ -48,54 +52,54 @@ final class NodeMetrics: Sendable {
     /// - Parameter pods: the pods as they are, for the gauges.
     func text(nodeName: String, pods: [PodSnapshot]) -> String {
         let state = state.withLock { $0 }
-        var text = ""
-        func head(_ name: String, _ type: String, _ help: String) {
-            text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n"
-        }
-        head("kubelet_node_name", "gauge", "The node's name. The count is always 1.")
-        text += "kubelet_node_name{node=\"\(nodeName)\"} 1\n"
+        var text = PrometheusText()
+        text.family("kubelet_node_name", .gauge, "The node's name. The count is always 1.")
+        text.sample("kubelet_node_name", [("node", nodeName)], 1)
+        Self.running(pods, &text)
+        Self.operations(state, &text)
+        let passes = "kubelet_pod_worker_duration_seconds"
+        text.family(passes, .histogram, "Duration in seconds to sync a single pod.")
+        text.samples(passes, [("operation_type", "sync")], state.passes)
+        text.one(
+            "kubelet_pod_start_duration_seconds",
+            "Duration in seconds from kubelet seeing a pod for the first time to the pod starting to run", state.starts)
+        text.one(
+            "kubelet_pod_start_sli_duration_seconds",
+            "Duration in seconds to start a pod, excluding time to pull images and run init containers, measured from pod creation timestamp to when all its containers are reported as started and observed via watch",
+            state.sliStarts)
+        text.one(
+            "kubelet_lifecycle_handler_http_fallbacks_total", .counter,
+            "Lifecycle hooks that were asked by HTTPS and answered by HTTP.", state.fallbacks)
+        return text.text
+    }
 
+    private static func running(_ pods: [PodSnapshot], _ text: inout PrometheusText) {
         let sandboxes = pods.filter { if case .ready = $0.state.sandbox { true } else { false } }
-        head("kubelet_running_pods", "gauge", "Number of pods that have a running pod sandbox")
-        text += "kubelet_running_pods \(sandboxes.count)\n"
+        text.one("kubelet_running_pods", .gauge, "Number of pods that have a running pod sandbox", sandboxes.count)
         var containers = ["created": 0, "running": 0, "exited": 0]
         for container in pods.flatMap(\.state.containers.values) {
             if container.startingID != nil { containers["created", default: 0] += 1 }
             if let run = container.current { containers[run.isRunning ? "running" : "exited", default: 0] += 1 }
         }
-        head("kubelet_running_containers", "gauge", "Number of containers currently running")
+        text.family("kubelet_running_containers", .gauge, "Number of containers currently running")
         for (name, count) in containers.sorted(by: { $0.key < $1.key }) {
-            text += "kubelet_running_containers{container_state=\"\(name)\"} \(count)\n"
+            text.sample("kubelet_running_containers", [("container_state", name)], count)
         }
+    }
+
+    private static func operations(_ state: State, _ text: inout PrometheusText) {
         let operations = state.operations.sorted { $0.key < $1.key }
-        head(
-            "kubelet_runtime_operations_total", "counter", "Cumulative number of runtime operations by operation type.")
-        for (name, histogram) in operations {
-            text += "kubelet_runtime_operations_total{operation_type=\"\(name)\"} \(histogram.count)\n"
-        }
-        head(
-            "kubelet_runtime_operations_errors_total", "counter",
-            "Cumulative number of runtime operation errors by operation type.")
+        let total = "kubelet_runtime_operations_total"
+        text.family(total, .counter, "Cumulative number of runtime operations by operation type.")
+        for (name, histogram) in operations { text.sample(total, [("operation_type", name)], histogram.count) }
+        let errors = "kubelet_runtime_operations_errors_total"
+        text.family(errors, .counter, "Cumulative number of runtime operation errors by operation type.")
         for (name, count) in state.errors.sorted(by: { $0.key < $1.key }) {
-            text += "kubelet_runtime_operations_errors_total{operation_type=\"\(name)\"} \(count)\n"
+            text.sample(errors, [("operation_type", name)], count)
         }
-        head(
-            "kubelet_runtime_operations_duration_seconds", "histogram",
-            "Duration in seconds of runtime operations. Broken down by operation type.")
-        for (name, histogram) in operations {
-            text += histogram.text("kubelet_runtime_operations_duration_seconds", labels: "operation_type=\"\(name)\"")
-        }
-        head("kubelet_pod_worker_duration_seconds", "histogram", "Duration in seconds to sync a single pod.")
-        text += state.passes.text("kubelet_pod_worker_duration_seconds", labels: "operation_type=\"sync\"")
-        head(
-            "kubelet_pod_start_duration_seconds", "histogram",
-            "Duration in seconds from kubelet seeing a pod for the first time to the pod starting to run")
-        text += state.starts.text("kubelet_pod_start_duration_seconds", labels: "")
-        head(
-            "kubelet_pod_start_sli_duration_seconds", "histogram",
-            "Duration in seconds to start a pod, excluding time to pull images and run init containers, measured from pod creation timestamp to when all its containers are reported as started and observed via watch"
-        )
-        text += state.sliStarts.text("kubelet_pod_start_sli_duration_seconds", labels: "")
-        return text
+        let durations = "kubelet_runtime_operations_duration_seconds"
+        text.family(
+            durations, .histogram, "Duration in seconds of runtime operations. Broken down by operation type.")
+        for (name, histogram) in operations { text.samples(durations, [("operation_type", name)], histogram) }
     }
 }

@@ -6,7 +6,7 @@ import Transport
 /// The node's own API: logs, pods, metrics, over TLS for the API server and administrators, and over a unix socket for
 /// commands on this machine.
 final class NodeServer: HTTPHandler {
-    /// Who may ask over TLS, beside system:masters.
+    /// Whose certificate may ask anything over TLS, beside those of system:masters.
     static let apiServerClient = "kube-apiserver-kubelet-client"
 
     private let workers: PodWorkers
@@ -16,6 +16,10 @@ final class NodeServer: HTTPHandler {
     private let isHealthy: @Sendable () -> Bool
     private let local: LocalAPI
     private let streams: NodeStreams?
+    private let authorizer: NodeAuthorizer
+    private let readings: NodeReadings
+    private let processors: ProcessorTime
+    private let rates = RecentRates()
 
     init(
         workers: PodWorkers, context: KubeletContext, inotify: Inotify?, streams: NodeStreams? = nil, log: Logger,
@@ -28,10 +32,27 @@ final class NodeServer: HTTPHandler {
         self.isHealthy = isHealthy
         self.streams = streams
         local = LocalAPI(workers: workers, context: context)
+        authorizer = NodeAuthorizer(client: context.client, nodeName: context.config.nodeName)
+        readings = NodeReadings(workers: workers, runtime: context.runtime)
+        // Without a table of mounts there is still /proc/stat.
+        processors = ProcessorTime(mounts: (try? CgroupMounts.current()) ?? CgroupMounts())
     }
 
     func handle(_ request: HTTPServerRequest, _ response: any HTTPResponder) {
-        if let refusal = NodeAccess.refusal(of: request.peer) { return Self.answer(refusal, response) }
+        switch NodeAccess.verdict(request.peer, authorization: request.header("authorization")) {
+        case .allowed: serve(request, response)
+        case .refused(let refusal): Self.answer(refusal, response)
+        case .asked(let client):
+            Task {
+                let refusal = await authorizer.refusal(
+                    of: client, verb: NodeAccess.verb(of: request.method),
+                    subresources: NodeAccess.subresources(of: request.path))
+                if let refusal { Self.answer(refusal, response) } else { serve(request, response) }
+            }
+        }
+    }
+
+    private func serve(_ request: HTTPServerRequest, _ response: any HTTPResponder) {
         let parts = request.path.split(separator: "/").map(String.init)
         if let streams, streams.handle(parts, request, response) { return }
         guard request.method == "GET" || request.method == "HEAD" else {
@@ -45,14 +66,13 @@ final class NodeServer: HTTPHandler {
                 response, status: isHealthy ? 200 : 500, type: "text/plain; charset=utf-8",
                 Array((isHealthy ? "ok" : "not healthy").utf8))
         case ("pods", 1), ("runningpods", 1): respond(response, podList())
-        case ("metrics", 1):
-            respond(response, status: 200, type: "text/plain; version=0.0.4; charset=utf-8", Array(metrics().utf8))
-        case ("metrics", 2) where parts[1] == "probes":
-            respond(
-                response, status: 200, type: "text/plain; version=0.0.4; charset=utf-8",
-                Array(context.probeMetrics.text().utf8))
+        case ("configz", 1): respond(response, NodeConfigPage.json(context.config))
+        case ("metrics", 1): respond(response, metrics: metrics())
+        case ("metrics", 2): metrics(of: parts[1], response)
         case ("stats", 2) where parts[1] == "summary":
-            Task { self.respond(response, await StatsSummary(context: self.context, workers: self.workers).json()) }
+            let isNarrow = request.parameter("only_cpu_and_memory") == "true"
+            let summary = StatsSummary(context: context, readings: readings, processors: processors, rates: rates)
+            Task { respond(response, await summary.json(isNarrow: isNarrow)) }
         case ("containerLogs", 4):
             logs(namespace: parts[1], pod: parts[2], container: parts[3], request, response)
         case ("containers", 1) where isLocal:
@@ -66,6 +86,26 @@ final class NodeServer: HTTPHandler {
 
     func metrics() -> String { context.metrics.text(nodeName: context.config.nodeName, pods: workers.snapshots) }
 
+    /// The pages below `/metrics`.
+    private func metrics(of part: String, _ response: any HTTPResponder) {
+        switch part {
+        case "probes": respond(response, metrics: context.probeMetrics.text())
+        case "resource":
+            Task {
+                let pods = await readings.pods()
+                respond(response, metrics: ResourceMetrics.text(machine: .read(processors), pods: pods))
+            }
+        case "cadvisor":
+            Task {
+                let metrics = ContainerMetrics(
+                    machine: .read(processors), pods: await readings.pods(),
+                    processors: Int(context.node.capacity["cpu"]?.value ?? 0))
+                respond(response, metrics: metrics.text())
+            }
+        default: Self.answer(StatusError(code: 404, reason: "NotFound", message: "404 page not found"), response)
+        }
+    }
+
     // MARK: answers
 
     private func respond(_ response: any HTTPResponder, status: Int = 200, type: String, _ body: [UInt8]) {
@@ -73,6 +113,9 @@ final class NodeServer: HTTPHandler {
     }
     private static func respond(_ response: any HTTPResponder, status: Int, type: String, _ body: [UInt8]) {
         response.respond(status: status, headers: [("Content-Type", type)], body: body)
+    }
+    private func respond(_ response: any HTTPResponder, metrics text: String) {
+        respond(response, type: PrometheusText.contentType, Array(text.utf8))
     }
     private func respond(_ response: any HTTPResponder, _ json: JSON) {
         respond(response, type: "application/json", json.serialized())
@@ -131,8 +174,7 @@ enum ContainerLogs {
                 code: 404, reason: "NotFound", message: "container \"\(container)\" in pod \"\(pod.name)\" not found")
         }
         let known = snapshot.state.containers[container] ?? ContainerState()
-        let status = (snapshot.status["containerStatuses"].items + snapshot.status["initContainerStatuses"].items)
-            .first { $0["name"].string == container }.map(ContainerStatus.init)
+        let status = snapshot.containerStatus(container)
         // What the status calls the last one: a container that waits to be started again has it in `lastState`.
         let isWaiting = status?.state["waiting"].isObject ?? true
         let shown =

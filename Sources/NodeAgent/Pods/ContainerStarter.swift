@@ -10,6 +10,8 @@ struct ContainerStarter: Sendable {
     let run: ContainerRun
     let volumes: [String: PreparedVolume]
     let podIPs: [String]
+    /// The id of the container that an ephemeral one looks into, while it runs.
+    let targetID: String?
     /// Services are variables of the environment. Static pods don't wait for an API that may be one of them, and adopted
     /// ones not for one that has not been heard.
     let waitsForServices: Bool
@@ -40,6 +42,9 @@ struct ContainerStarter: Sendable {
     }
 
     private func makeSpec() async throws -> ContainerSpec {
+        if let target = container.targetContainerName, targetID == nil {
+            throw ContainerConfigError("unable to find target container \"\(target)\"")
+        }
         if waitsForServices, let services = context.services {
             _ = await services.waitForSync(atMost: ReferencedObjects.patience)
         }
@@ -47,11 +52,12 @@ struct ContainerStarter: Sendable {
         let variables = try ContainerEnvironment.build(container: container, source: environment)
         let mounts = try VolumeMounts(pod: pod, paths: context.paths, volumes: volumes)
             .mounts(of: container, variables: variables)
-        let maker = ContainerSpecMaker(
+        var maker = ContainerSpecMaker(
             pod: pod, container: container, image: image, run: run,
             logPath: context.paths.log(pod, container.name, attempt: run.attempt), environment: environment,
             mounts: mounts, memoryCapacity: context.node.memoryCapacity,
             seccompProfiles: context.paths.seccompProfiles, variables: variables)
+        maker.pidTarget = targetID
         return try maker.make()
     }
 

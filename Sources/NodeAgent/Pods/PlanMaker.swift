@@ -41,7 +41,7 @@ struct PlanMaker {
             return
         }
         endContainers()
-        prepare(wanted.containers)
+        prepare(wanted.containers + ephemeralContainers())
     }
 
     mutating func wake(at instant: PodState.Instant?) {
@@ -99,6 +99,15 @@ struct PlanMaker {
         return (isFinal ? [] : wanted, isFinal)
     }
 
+    /// Those that look into a running pod: whoever's turn it is, but never the reason for a sandbox.
+    private mutating func ephemeralContainers() -> [Container] {
+        guard case .ready = state.sandbox else { return [] }
+        return pod.ephemeralContainers.filter { container in
+            let next = disposition(of: container, isInit: false)
+            return next == .due || isBlocked(next)
+        }
+    }
+
     private func isBlocked(_ disposition: ContainerDisposition) -> Bool {
         if case .blocked = disposition { true } else { false }
     }
@@ -109,6 +118,8 @@ struct PlanMaker {
         if known.startingID != nil { return .busy }
         if let run = known.current {
             guard let end = run.end else { return .busy }
+            // They run once.
+            if pod.isEphemeral(name) { return .finished }
             let isChanged = !run.image.isEmpty && run.image != container.image
             let isOfThisSandbox = run.sandboxNumber == state.sandboxNumber
             let restarts: Bool

@@ -27,9 +27,10 @@ extension Pod {
     /// Init containers that end before the others begin.
     var plainInitContainers: [Container] { initContainers.filter { !$0.isSidecar } }
     var sidecars: [Container] { initContainers.filter(\.isSidecar) }
-    var allContainers: [Container] { initContainers + containers }
+    var allContainers: [Container] { initContainers + containers + ephemeralContainers }
 
     func isInitContainer(_ name: String) -> Bool { initContainers.contains { $0.name == name } }
+    func isEphemeral(_ name: String) -> Bool { ephemeralContainers.contains { $0.name == name } }
 
     /// Nothing else on the node is as important: static pods, and those of priority system-node-critical.
     var isNodeCritical: Bool { isStatic || priority >= 2_000_001_000 }
@@ -47,7 +48,7 @@ extension Pod {
     var computedQOSClass: String {
         var hasAny = false
         var isGuaranteed = true
-        for container in allContainers {
+        for container in initContainers + containers {
             for resource in ["cpu", "memory"] {
                 let limit = container.limits[resource].flatMap { $0.isZero ? nil : $0 }
                 // A request that is not given equals the limit (defaulting).

@@ -22,8 +22,11 @@ struct PodEvents {
             object["apiVersion"] = "v1"
         }
         for event in waiting {
-            let path = event.container.map {
-                pod.isInitContainer($0) ? "spec.initContainers{\($0)}" : "spec.containers{\($0)}"
+            let path = event.container.map { name -> String in
+                let list =
+                    pod.isInitContainer(name)
+                    ? "initContainers" : pod.isEphemeral(name) ? "ephemeralContainers" : "containers"
+                return "spec.\(list){\(name)}"
             }
             recorder.record(
                 object: object, type: event.type, reason: event.reason, message: event.message, fieldPath: path ?? "")

@@ -38,6 +38,8 @@ enum PodMessage: Sendable {
     case probed(String, id: String, ProbeSpec, ProbeOutcome)
     case postStartEnded(String, id: String, Result<Void, HealthActionError>)
     case preStopEnded(String, id: String, Result<Void, HealthActionError>)
+    /// A hook was to be run by HTTPS and has been by HTTP.
+    case hookFellBack(server: String)
     case volumesRefreshed(Result<Void, VolumeError>)
     case cleanedUp(Result<Void, CleanUpError>)
     case statusSent(patch: JSON, Result<Pod, ReportError>)

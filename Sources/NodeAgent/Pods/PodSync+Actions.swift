@@ -128,7 +128,11 @@ extension PodSync {
         state.containers[name] = known
         let starter = ContainerStarter(
             context: context, pod: pod, container: container, image: image, run: run, volumes: volumes,
-            podIPs: state.podIPs, waitsForServices: !pod.isStatic && reporter.hasSeenAPI)
+            podIPs: state.podIPs,
+            targetID: container.targetContainerName.flatMap { state.run(of: $0) }.flatMap {
+                $0.isRunning ? $0.id : nil
+            },
+            waitsForServices: !pod.isStatic && reporter.hasSeenAPI)
         let mailbox = mailbox
         Task {
             let (result, asked) = await starter.start()

@@ -138,11 +138,13 @@ extension PodSync {
         _ answer: @escaping @Sendable (Result<Void, HealthActionError>) -> Void
     ) {
         hooks[run.id]?.cancel()
-        let (runner, target) = (context.health, target(container, run))
+        let (runner, target, mailbox) = (context.health, target(container, run), mailbox)
         hooks[run.id] = Task {
             let result: Result<Void, HealthActionError>
             do throws(HealthActionError) {
-                try await runner.run(hook: action, of: target)
+                if let server = try await runner.run(hook: action, of: target) {
+                    mailbox.send(.hookFellBack(server: server))
+                }
                 result = .success(())
             } catch {
                 result = .failure(error)

@@ -49,6 +49,11 @@ extension PodSync {
         case .probed(let name, let id, let spec, let outcome): probed(name, id, spec, outcome)
         case .postStartEnded(let name, let id, let result): postStartEnded(name, id, result)
         case .preStopEnded(let name, let id, let result): preStopEnded(name, id, result)
+        case .hookFellBack(let server):
+            context.metrics.hookFellBack()
+            events.warning(
+                "LifecycleHTTPFallback",
+                "request to HTTPS lifecycle hook \(server) got HTTP response, retry with HTTP succeeded")
         case .volumesRefreshed(let result): volumesRefreshed(result)
         case .cleanedUp(let result):
             state.isCleaningUp = false

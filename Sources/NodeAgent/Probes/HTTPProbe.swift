@@ -37,11 +37,15 @@ struct HTTPProbe {
     }
 
     /// What a hook's server answers does not matter; that it answers does.
-    func run(hook action: HTTPGetAction, of target: HealthTarget) async throws(HealthActionError) {
+    /// - Returns: the server, where it was asked by HTTPS and only knows HTTP; else nil.
+    @discardableResult
+    func run(hook action: HTTPGetAction, of target: HealthTarget) async throws(HealthActionError) -> String? {
         let url = try action.url(of: target.container, podIP: target.podIP)
         // No end of its own: the container's start or end bounds it.
         let timeout = Duration.seconds(86_400)
-        guard case .failed(let words, _) = await get(action, url, agent: "lifecycle", timeout: timeout) else { return }
+        guard case .failed(let words, _) = await get(action, url, agent: "lifecycle", timeout: timeout) else {
+            return nil
+        }
         // Kubernetes once spoke plain HTTP whatever the scheme, and manifests rely on it.
         guard url.scheme == "https", words.hasSuffix("http: server gave HTTP response to HTTPS client") else {
             throw HealthActionError(words)
@@ -53,6 +57,7 @@ struct HTTPProbe {
         if case .failed(let words, _) = await get(plain, plainURL, agent: "lifecycle", timeout: timeout) {
             throw HealthActionError(words)
         }
+        return url.address
     }
 
     private func get(_ action: HTTPGetAction, _ first: ProbeURL, agent: String, timeout: Duration) async -> Answer {

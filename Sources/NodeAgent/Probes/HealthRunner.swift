@@ -13,7 +13,8 @@ struct HealthTarget: Sendable {
 protocol HealthRunner: Sendable {
     func probe(_ action: HealthAction, of target: HealthTarget, timeout: Duration) async -> ProbeOutcome
     /// Runs a life-cycle hook to its end; cancelled with its task.
-    func run(hook action: HealthAction, of target: HealthTarget) async throws(HealthActionError)
+    /// - Returns: the server that was to be asked by HTTPS and only knows HTTP; else nil.
+    func run(hook action: HealthAction, of target: HealthTarget) async throws(HealthActionError) -> String?
 }
 
 /// Asks over the network and by commands. Every call runs beside all others and ends at its time, so that one that
@@ -73,9 +74,9 @@ struct NodeHealthRunner: HealthRunner {
         }
     }
 
-    func run(hook action: HealthAction, of target: HealthTarget) async throws(HealthActionError) {
+    func run(hook action: HealthAction, of target: HealthTarget) async throws(HealthActionError) -> String? {
         switch action {
-        case .httpGet(let action): try await HTTPProbe(dialer).run(hook: action, of: target)
+        case .httpGet(let action): return try await HTTPProbe(dialer).run(hook: action, of: target)
         case .exec(let command):
             guard let commands else { throw HealthActionError("this node cannot run commands in containers") }
             let result = try await commands.run(command, in: target, timeout: nil)
@@ -93,6 +94,7 @@ struct NodeHealthRunner: HealthRunner {
             }
         case .tcpSocket, .grpc, .none: throw HealthActionError("invalid handler: no actions defined")
         }
+        return nil
     }
 }
 

@@ -1,3 +1,4 @@
+import KubeAPI
 import Synchronization
 
 /// What probes have found, counted under the names of Kubernetes' /metrics/probes.
@@ -12,7 +13,7 @@ final class ProbeMetrics: Sendable {
 
     private struct Series {
         var counts: [String: Int] = [:]
-        var durations = Histogram(bounds: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10])
+        var durations = MetricHistogram(bounds: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10])
     }
     private let series = Mutex<[Labels: Series]>([:])
 
@@ -30,28 +31,30 @@ final class ProbeMetrics: Sendable {
     /// In Prometheus' text form.
     func text() -> String {
         let series = series.withLock { $0 }.sorted { Self.order($0.key) < Self.order($1.key) }
-        var total = """
-            # HELP prober_probe_total Cumulative number of a liveness, readiness or startup probe for a container by result.
-            # TYPE prober_probe_total counter
-
-            """
-        var durations = """
-            # HELP prober_probe_duration_seconds Duration in seconds for a probe response.
-            # TYPE prober_probe_duration_seconds histogram
-
-            """
+        var text = PrometheusText()
+        let total = "prober_probe_total"
+        text.family(
+            total, .counter,
+            "Cumulative number of a liveness, readiness or startup probe for a container by result.")
         for (labels, series) in series {
-            let common = "container=\"\(labels.container)\",namespace=\"\(labels.namespace)\",pod=\"\(labels.pod)\""
             for (result, count) in series.counts.sorted(by: { $0.key < $1.key }) {
-                total +=
-                    "prober_probe_total{\(common),pod_uid=\"\(labels.podUID)\",probe_type=\"\(labels.kind.rawValue)\","
-                    + "result=\"\(result)\"} \(count)\n"
+                text.sample(
+                    total,
+                    Self.common(labels) + [
+                        ("pod_uid", labels.podUID), ("probe_type", labels.kind.rawValue), ("result", result),
+                    ], count)
             }
-            guard series.durations.count > 0 else { continue }
-            durations += series.durations.text(
-                "prober_probe_duration_seconds", labels: "\(common),probe_type=\"\(labels.kind.rawValue)\"")
         }
-        return total + durations
+        let duration = "prober_probe_duration_seconds"
+        text.family(duration, .histogram, "Duration in seconds for a probe response.")
+        for (labels, series) in series where series.durations.count > 0 {
+            text.samples(duration, Self.common(labels) + [("probe_type", labels.kind.rawValue)], series.durations)
+        }
+        return text.text
+    }
+
+    private static func common(_ labels: Labels) -> PrometheusText.Labels {
+        [("container", labels.container), ("namespace", labels.namespace), ("pod", labels.pod)]
     }
 
     private static func order(_ labels: Labels) -> String {

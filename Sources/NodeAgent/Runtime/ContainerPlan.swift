@@ -33,7 +33,7 @@ struct ContainerPlan {
         let folder = paths.container(spec.id)
         var plan = PlanWriter()
         plan.text(.id, spec.id)
-        let sharesPIDs = sandbox.hostPID || sandbox.shareProcessNamespace
+        let sharesPIDs = sandbox.hostPID || sandbox.shareProcessNamespace || spec.pidTarget != nil
         var flags: PlanWriter.Flags = [.newCgroup]
         if !sharesPIDs { flags.insert(.newPID) }
         if sandbox.shareProcessNamespace, !sandbox.hostPID { flags.insert(.podPID) }
@@ -45,6 +45,10 @@ struct ContainerPlan {
         if spec.stdin { flags.insert(.input) }
         if spec.stdin, spec.stdinOnce { flags.insert(.inputOnce) }
         plan.number(.flags, flags.rawValue)
+        // Where all see all there is nothing to join.
+        if let target = spec.pidTarget, !sandbox.hostPID, !sandbox.shareProcessNamespace {
+            plan.text(.pidTarget, target)
+        }
 
         for layer in spec.layers { plan.text(.layer, layer) }
         plan.text(.upper, Self.upper(folder))

@@ -97,6 +97,8 @@ public struct ContainerSpec: Sendable, Equatable {
     public var stdin: Bool
     /// Its input ends with the first who attaches to it.
     public var stdinOnce: Bool
+    /// The id of the container of this pod whose processes it sees, as if it were one of them; nil for its own.
+    public var pidTarget: String?
     /// What the caller wants to find again in `recover()`, unchanged: a document of its own.
     public var annotation: JSON
 
@@ -115,7 +117,8 @@ public struct ContainerSpec: Sendable, Equatable {
         resources: ResourceLimits = ResourceLimits(), oomScoreAdj: Int = 0, logPath: String,
         maxLogSizeBytes: Int64 = 10 << 20, maxLogFiles: Int = 5,
         terminationMessagePath: String? = "/dev/termination-log", masksSystemPaths: Bool = true,
-        tty: Bool = false, stdin: Bool = false, stdinOnce: Bool = false, annotation: JSON = .null
+        tty: Bool = false, stdin: Bool = false, stdinOnce: Bool = false, pidTarget: String? = nil,
+        annotation: JSON = .null
     ) {
         self.id = id
         self.name = name
@@ -143,6 +146,7 @@ public struct ContainerSpec: Sendable, Equatable {
         self.tty = tty
         self.stdin = stdin
         self.stdinOnce = stdinOnce
+        self.pidTarget = pidTarget
         self.annotation = annotation
     }
 }

@@ -5,6 +5,7 @@ struct PlanWriter {
         case id = 1
         case flags, layer, upper, work, root, mount, argument, environment, directory, user, capabilities, seccomp
         case cgroupTasks, cgroup, oomFile, killFile, mask, readOnly, log, oomScore, device, target
+        case pidTarget
     }
     struct Flags: OptionSet {
         let rawValue: UInt64

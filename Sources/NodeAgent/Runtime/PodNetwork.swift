@@ -232,10 +232,10 @@ final class PodNetwork: Sendable {
         }
     }
 
-    /// Bytes through a pod's link, from the pod's side.
-    func traffic(_ address: IPAddress) -> (received: UInt64, sent: UInt64)? {
+    /// What has passed through a pod's link, from the pod's side.
+    func traffic(_ address: IPAddress) -> LinkTraffic? {
         // A reading: a link that has just gone has none.
         guard let link = try? host.link(named: Self.linkName(tag: tag, address)) else { return nil }
-        return (link.sentBytes, link.receivedBytes)
+        return link.traffic.fromTheOtherEnd
     }
 }

@@ -1,3 +1,5 @@
+import Kernel
+
 /// What happens on its own in a pod.
 public enum RuntimeEvent: Sendable {
     case containerExited(podUID: String, containerID: String, ExitRecord)
@@ -15,6 +17,15 @@ public struct UsageReading: Sendable, Equatable {
     public var rssBytes: UInt64
     /// Processes and threads.
     public var pids: UInt64
+    /// Of the page cache.
+    public var cacheBytes: UInt64 = 0
+    public var pageFaults: UInt64 = 0
+    /// Those that had to wait for a disk.
+    public var majorPageFaults: UInt64 = 0
+    /// Periods under a processor quota, those in which it was used up, and the nanoseconds of waiting that followed.
+    public var quotaPeriods: UInt64 = 0
+    public var throttledPeriods: UInt64 = 0
+    public var throttledNanos: UInt64 = 0
 }
 
 /// The readings of one pod.
@@ -22,7 +33,6 @@ public struct PodUsage: Sendable {
     public let pod: UsageReading
     /// By container id.
     public let containers: [String: UsageReading]
-    /// Bytes through the pod's link, as the pod sees them; nil for a pod on the node's network.
-    public let receivedBytes: UInt64?
-    public let sentBytes: UInt64?
+    /// Through the pod's link, as the pod sees it; nil for a pod on the node's network.
+    public let traffic: LinkTraffic?
 }

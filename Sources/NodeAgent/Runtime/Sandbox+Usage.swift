@@ -15,7 +15,7 @@ extension Sandbox {
             for id in running { containers[id] = UsageReading(context.cgroups.usage(cgroup + "/" + id)) }
             return PodUsage(
                 pod: UsageReading(context.cgroups.usage(cgroup)), containers: containers,
-                receivedBytes: traffic?.received, sentBytes: traffic?.sent)
+                traffic: traffic)
         }
     }
 }
@@ -25,6 +25,9 @@ extension UsageReading {
         self.init(
             cpuNanos: usage.cpuNanos,
             workingSetBytes: usage.memoryBytes - min(usage.memoryBytes, usage.inactiveFileBytes),
-            memoryUsageBytes: usage.memoryBytes, rssBytes: usage.rssBytes, pids: usage.pids)
+            memoryUsageBytes: usage.memoryBytes, rssBytes: usage.rssBytes, pids: usage.pids,
+            cacheBytes: usage.cacheBytes, pageFaults: usage.pageFaults, majorPageFaults: usage.majorPageFaults,
+            quotaPeriods: usage.quotaPeriods, throttledPeriods: usage.throttledPeriods,
+            throttledNanos: usage.throttledNanos)
     }
 }

@@ -65,6 +65,10 @@ enum PodStatus {
         // By name, as Kubernetes sorts them.
         status["containerStatuses"] = .array(
             pod.containers.map(\.name).sorted().compactMap { statuses[$0]?.json })
+        if !pod.ephemeralContainers.isEmpty {
+            status["ephemeralContainerStatuses"] = .array(
+                pod.ephemeralContainers.compactMap { statuses[$0.name]?.json })
+        }
         status["qosClass"] = .string(pod.qosClass.isEmpty ? pod.computedQOSClass : pod.qosClass)
         return status
     }
@@ -88,6 +92,8 @@ enum PodStatus {
         let known = input.state.containers[container.name] ?? ContainerState()
         let limit = messageLimit / max(1, input.pod.allContainers.count)
         func terminated(_ run: ContainerRun) -> JSON? { Self.terminated(run, messageLimit: limit) }
+        // Nobody waits for one of these.
+        let isEphemeral = input.pod.isEphemeral(container.name)
         let isPlainInit = input.pod.isInitContainer(container.name) && !container.isSidecar
         var state: JSON
         var last: JSON = .emptyObject
@@ -105,7 +111,7 @@ enum PodStatus {
                 state = ["running": ["startedAt": JSON(run.startedAt?.rfc3339)]]
                 isStarted = input.state.isStarted(container)
                 // Others wait for its end.
-                isReady = !isPlainInit && input.state.isReady(container)
+                isReady = !isPlainInit && !isEphemeral && input.state.isReady(container)
             case .ended(let end):
                 if let waiting = input.waiting[container.name] {
                     state = json(waiting)
@@ -129,7 +135,7 @@ enum PodStatus {
             } else {
                 let isMain = !input.pod.isInitContainer(container.name)
                 let initial =
-                    !input.pod.initContainers.isEmpty && (isMain ? !isInitialized : true)
+                    !isEphemeral && !input.pod.initContainers.isEmpty && (isMain ? !isInitialized : true)
                     ? "PodInitializing" : "ContainerCreating"
                 state = json(input.waiting[container.name] ?? PodState.Waiting(reason: initial))
             }

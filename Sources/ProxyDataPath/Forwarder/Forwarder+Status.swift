@@ -36,37 +36,32 @@ extension Forwarder {
     /// What it has done and holds, in Prometheus' text form.
     var metricsText: String {
         let counts = counts
-        var text = ""
-        func add(_ name: String, _ type: String, _ help: String, _ values: [(labels: String, value: UInt64)]) {
-            text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n"
-            for (labels, value) in values { text += "\(name)\(labels) \(value)\n" }
-        }
+        var text = PrometheusText()
         let prefix = "swiftlet_proxy_userspace_"
-        add(prefix + "connections", "gauge", "TCP connections that are open.", [("", counts.connections)])
-        add(
-            prefix + "connection_limit", "gauge", "TCP connections that may be open at once.",
-            [("", UInt64(limits.connections))])
-        add(prefix + "connections_total", "counter", "TCP connections that were taken.", [("", counts.accepted)])
-        add(
-            prefix + "refused_total", "counter", "TCP connections that were reset before an endpoint had them.",
-            [
-                ("{reason=\"limit\"}", counts.refusedByLimit), ("{reason=\"source\"}", counts.refusedBySource),
-                ("{reason=\"unreachable\"}", counts.unreachable),
-            ])
-        add(
-            prefix + "failovers_total", "counter", "Attempts after one endpoint had failed.", [("", counts.failovers)])
-        add(
-            prefix + "idle_ends_total", "counter", "TCP connections that ended because nothing had passed.",
-            [("", counts.idleEnds)])
-        add(prefix + "bytes_total", "counter", "Bytes over TCP, both ways.", [("", counts.bytes)])
-        add(prefix + "flows", "gauge", "UDP flows that are open.", [("", counts.flows)])
-        add(prefix + "flows_total", "counter", "UDP flows that were opened.", [("", counts.flowsOpened)])
-        add(
-            prefix + "flows_evicted_total", "counter", "UDP flows that ended early, to make room.",
-            [("", counts.flowsEvicted)])
-        add(prefix + "datagrams_total", "counter", "UDP datagrams, both ways.", [("", counts.datagrams)])
-        add(prefix + "pipes", "gauge", "Pipes that are open for bulk.", [("", counts.pipes)])
-        add(prefix + "blocks", "gauge", "Blocks of 16 KiB that hold what can't be written yet.", [("", counts.blocks)])
-        return text
+        text.one(prefix + "connections", .gauge, "TCP connections that are open.", counts.connections)
+        text.one(
+            prefix + "connection_limit", .gauge, "TCP connections that may be open at once.",
+            UInt64(limits.connections))
+        text.one(prefix + "connections_total", .counter, "TCP connections that were taken.", counts.accepted)
+        let refused = prefix + "refused_total"
+        text.family(refused, .counter, "TCP connections that were reset before an endpoint had them.")
+        text.sample(refused, [("reason", "limit")], counts.refusedByLimit)
+        text.sample(refused, [("reason", "source")], counts.refusedBySource)
+        text.sample(refused, [("reason", "unreachable")], counts.unreachable)
+        text.one(
+            prefix + "failovers_total", .counter, "Attempts after one endpoint had failed.", counts.failovers)
+        text.one(
+            prefix + "idle_ends_total", .counter, "TCP connections that ended because nothing had passed.",
+            counts.idleEnds)
+        text.one(prefix + "bytes_total", .counter, "Bytes over TCP, both ways.", counts.bytes)
+        text.one(prefix + "flows", .gauge, "UDP flows that are open.", counts.flows)
+        text.one(prefix + "flows_total", .counter, "UDP flows that were opened.", counts.flowsOpened)
+        text.one(
+            prefix + "flows_evicted_total", .counter, "UDP flows that ended early, to make room.",
+            counts.flowsEvicted)
+        text.one(prefix + "datagrams_total", .counter, "UDP datagrams, both ways.", counts.datagrams)
+        text.one(prefix + "pipes", .gauge, "Pipes that are open for bulk.", counts.pipes)
+        text.one(prefix + "blocks", .gauge, "Blocks of 16 KiB that hold what can't be written yet.", counts.blocks)
+        return text.text
     }
 }

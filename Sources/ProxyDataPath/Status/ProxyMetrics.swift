@@ -23,8 +23,8 @@ public final class ProxyMetrics: Sendable {
 
     private struct State {
         var syncs = Syncs()
-        var sync = ProxyHistogram(bounds: ProxyMetrics.bounds)
-        var programming = ProxyHistogram(bounds: ProxyMetrics.programmingBounds)
+        var sync = MetricHistogram(bounds: ProxyMetrics.bounds)
+        var programming = MetricHistogram(bounds: ProxyMetrics.programmingBounds)
         var lastSync: Timestamp?
         var lastQueued: Timestamp?
         var serviceChanges: UInt64 = 0
@@ -84,55 +84,57 @@ public final class ProxyMetrics: Sendable {
         state.withLock { $0.answers[page, default: [:]][code, default: 0] += 1 }
     }
 
-    /// In Prometheus' text form. `extra`: what is there at this moment, by name, help, labels and value.
-    func text(_ extra: [(name: String, help: String, values: [(labels: String, value: Double)])]) -> String {
+    /// A metric that is read when it is asked for.
+    struct Gauge {
+        let name: String
+        let help: String
+        let values: [(labels: PrometheusText.Labels, value: Double)]
+    }
+
+    /// In Prometheus' text form. `extra`: what is there at this moment.
+    func text(_ extra: [Gauge]) -> String {
         let now = state.withLock { $0 }
-        var text = now.sync.text(
-            "kubeproxy_sync_proxy_rules_duration_seconds", help: "SyncProxyRules latency in seconds")
-        text += now.programming.text(
-            "kubeproxy_network_programming_duration_seconds",
-            help: "In Cluster Network Programming Latency in seconds")
-        func add(_ name: String, _ type: String, _ help: String, _ values: [(labels: String, value: Double)]) {
-            text += "# HELP \(name) \(help)\n# TYPE \(name) \(type)\n"
-            for (labels, value) in values {
-                text += "\(name)\(labels.isEmpty ? "" : "{\(labels)}") \(ProxyHistogram.number(value))\n"
+        var text = PrometheusText()
+        text.one("kubeproxy_sync_proxy_rules_duration_seconds", "SyncProxyRules latency in seconds", now.sync)
+        text.one(
+            "kubeproxy_network_programming_duration_seconds", "In Cluster Network Programming Latency in seconds",
+            now.programming)
+        func time(_ value: Timestamp?) -> Double { value.map { Double($0.unixNanos) / 1e9 } ?? 0 }
+        let prefix = "kubeproxy_sync_proxy_rules_"
+        text.one(
+            prefix + "last_timestamp_seconds", .gauge, "The last time proxy rules were successfully synced",
+            time(now.lastSync))
+        text.one(
+            prefix + "last_queued_timestamp_seconds", .gauge, "The last time a sync of proxy rules was queued",
+            time(now.lastQueued))
+        text.one(
+            prefix + "service_changes_total", .counter, "Cumulative proxy rules Service changes", now.serviceChanges)
+        text.one(
+            prefix + "service_changes_pending", .gauge, "Pending proxy rules Service changes",
+            now.pendingServiceChanges)
+        text.one(
+            prefix + "endpoint_changes_total", .counter, "Cumulative proxy rules Endpoint changes",
+            now.endpointChanges)
+        text.one(
+            prefix + "endpoint_changes_pending", .gauge, "Pending proxy rules Endpoint changes",
+            now.pendingEndpointChanges)
+        text.one(
+            prefix + "nftables_sync_failures_total", .counter, "Cumulative proxy nftables sync failures",
+            now.syncs.failures)
+        text.one(
+            "swiftlet_proxy_restorations_total", .counter,
+            "Times that the table was looked over because somebody else had changed it", now.restorations)
+        for page in ["healthz", "livez"] {
+            let name = "kubeproxy_proxy_\(page)_total"
+            text.family(name, .counter, "Cumulative proxy \(page) HTTP status")
+            for (code, count) in (now.answers[page] ?? [:]).sorted(by: { $0.key < $1.key }) {
+                text.sample(name, [("code", "\(code)")], count)
             }
         }
-        func one(_ value: some BinaryInteger) -> [(labels: String, value: Double)] { [("", Double(value))] }
-        func time(_ value: Timestamp?) -> [(labels: String, value: Double)] {
-            [("", value.map { Double($0.unixNanos) / 1e9 } ?? 0)]
+        for gauge in extra {
+            text.family(gauge.name, .gauge, gauge.help)
+            for (labels, value) in gauge.values { text.sample(gauge.name, labels, value) }
         }
-        let prefix = "kubeproxy_sync_proxy_rules_"
-        add(
-            prefix + "last_timestamp_seconds", "gauge", "The last time proxy rules were successfully synced",
-            time(now.lastSync))
-        add(
-            prefix + "last_queued_timestamp_seconds", "gauge", "The last time a sync of proxy rules was queued",
-            time(now.lastQueued))
-        add(
-            prefix + "service_changes_total", "counter", "Cumulative proxy rules Service changes",
-            one(now.serviceChanges))
-        add(
-            prefix + "service_changes_pending", "gauge", "Pending proxy rules Service changes",
-            one(now.pendingServiceChanges))
-        add(
-            prefix + "endpoint_changes_total", "counter", "Cumulative proxy rules Endpoint changes",
-            one(now.endpointChanges))
-        add(
-            prefix + "endpoint_changes_pending", "gauge", "Pending proxy rules Endpoint changes",
-            one(now.pendingEndpointChanges))
-        add(
-            prefix + "nftables_sync_failures_total", "counter", "Cumulative proxy nftables sync failures",
-            one(now.syncs.failures))
-        add(
-            "swiftlet_proxy_restorations_total", "counter",
-            "Times that the table was looked over because somebody else had changed it", one(now.restorations))
-        for page in ["healthz", "livez"] {
-            add(
-                "kubeproxy_proxy_\(page)_total", "counter", "Cumulative proxy \(page) HTTP status",
-                (now.answers[page] ?? [:]).sorted { $0.key < $1.key }.map { ("code=\"\($0.key)\"", Double($0.value)) })
-        }
-        for gauge in extra { add(gauge.name, "gauge", gauge.help, gauge.values) }
-        return text
+        return text.text
     }
 }

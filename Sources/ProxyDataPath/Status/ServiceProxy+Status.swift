@@ -27,24 +27,25 @@ extension ServiceProxy {
 
     /// All metrics in Prometheus' text form.
     public func metricsText() -> String {
-        var extra: [(name: String, help: String, values: [(labels: String, value: Double)])] = []
         let counts = state.withLock { $0.services.localGaps }
-        extra.append(
-            (
-                "kubeproxy_sync_proxy_rules_no_local_endpoints_total",
-                "Number of services with a Local traffic policy and no endpoints",
-                [
-                    ("traffic_policy=\"internal\"", Double(counts.internal)),
-                    ("traffic_policy=\"external\"", Double(counts.external)),
-                ]
-            ))
+        var extra = [
+            ProxyMetrics.Gauge(
+                name: "kubeproxy_sync_proxy_rules_no_local_endpoints_total",
+                help: "Number of services with a Local traffic policy and no endpoints",
+                values: [
+                    ([("traffic_policy", "internal")], Double(counts.internal)),
+                    ([("traffic_policy", "external")], Double(counts.external)),
+                ])
+        ]
         if let rules {
             extra.append(
-                (
-                    "swiftlet_proxy_nftables_elements", "Elements that each set of the table holds",
-                    rules.elementCounts.map { ("set=\"\($0.set)\"", Double($0.count)) }
-                ))
-            extra.append(("swiftlet_proxy_nftables_rules", "Rules of the table", [("", Double(rules.ruleCount))]))
+                ProxyMetrics.Gauge(
+                    name: "swiftlet_proxy_nftables_elements", help: "Elements that each set of the table holds",
+                    values: rules.elementCounts.map { ([("set", "\($0.set)")], Double($0.count)) }))
+            extra.append(
+                ProxyMetrics.Gauge(
+                    name: "swiftlet_proxy_nftables_rules", help: "Rules of the table",
+                    values: [([], Double(rules.ruleCount))]))
         }
         return metrics.text(extra) + ((carrier as? Forwarder)?.metricsText ?? "")
     }

@@ -21,6 +21,7 @@ final class PortForwardSession {
     private var pumps: [ObjectIdentifier: DescriptorPump] = [:]
     private var running = 0
     private var isOver = false
+    /// Of WebSocket channels, whose ends have no word: it is closed when all is over.
     private var closing: (any StreamCarrier)?
 
     init(loop: any EventLoop, connect: @escaping PortForwardUpgrade.Connect) {
@@ -80,12 +81,17 @@ final class PortForwardSession {
             // One object, so that it may name itself.
             let place = Place()
             let pump = DescriptorPump(
-                .socket, source: data, target: data, onReadEnd: { data.finish() },
+                .socket, source: data, target: data,
+                onReadEnd: { [weak self] in
+                    data.finish()
+                    // A client that can't hear of one direction's end would wait for it for ever.
+                    if self?.closing != nil { place.pump?.close() }
+                },
                 onClose: { [weak self] in
                     error.finish()
-                    self?.ended(place.pump)
+                    self?.ended(place.pump.map { ObjectIdentifier($0) })
                 })
-            place.pump = ObjectIdentifier(pump)
+            place.pump = pump
             pumps[ObjectIdentifier(pump)] = pump
             pump.start(socket, on: loop)
         case .failure(let failure):
@@ -97,7 +103,7 @@ final class PortForwardSession {
         }
     }
 
-    private final class Place { var pump: ObjectIdentifier? }
+    private final class Place { weak var pump: DescriptorPump? }
 
     private func ended(_ pump: ObjectIdentifier?) {
         if let pump { pumps[pump] = nil }

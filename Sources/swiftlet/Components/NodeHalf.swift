@@ -12,6 +12,7 @@ final class NodeHalf: Sendable {
     private let proxy: ServiceProxy
     private let dns: DNSServer?
     private let servers: ProxyServers
+    private let dnsPages: @Sendable () async -> Void
 
     /// Whose API it is.
     struct Clients {
@@ -27,7 +28,10 @@ final class NodeHalf: Sendable {
         proxy = try site.proxy(node: node, nodePorts: nodePorts, client: clients.proxy, log: log)
         kubelet = try site.kubelet(
             node: node, client: clients.kubelet, tls: tls, drain: proxy, loops: loops, log: log)
-        dns = try site.dns(node.dns, client: clients.dns, log: log)
+        let dns = try site.dns(node.dns, client: clients.dns, log: log)
+        self.dns = dns
+        let pagesAddress = node.dns.dnsMetricsBindAddress
+        dnsPages = { if let dns { await DNSPages(dns: dns).run(at: pagesAddress, loops: loops, log: log) } }
         servers = site.servers(of: proxy, node: node, loops: loops, log: log)
     }
 
@@ -46,6 +50,7 @@ final class NodeHalf: Sendable {
         [
             Task { await self.proxy.run() },
             Task { if let dns = self.dns { await dns.run() } },
+            Task { await self.dnsPages() },
             Task { await self.servers.run() },
             Task {
                 await self.kubelet.run()

@@ -130,6 +130,31 @@ import Testing
         #expect(try await apply(configMap("{}"), path + "/status").status == 404)
     }
 
+    @Test func aScaleIsApplied() async throws {
+        let object = """
+            {apiVersion: v1, kind: ReplicationController, metadata: {name: rc}, spec: {replicas: 1, selector: {a: b},
+            template: {metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i}]}}}}
+            """
+        #expect(try await apply(object, controllers).status == 201)
+        func scale(_ replicas: String, manager: String, options: String = "") async throws -> Answer {
+            try await apply(
+                "{apiVersion: autoscaling/v1, kind: Scale, metadata: {name: rc}, spec: {replicas: \(replicas)}}",
+                controllers + "/scale", manager: manager, options: options)
+        }
+        let conflict = try await scale("3", manager: "autoscaler")
+        #expect(conflict.status == 409)
+        #expect(
+            conflict.json["message"]
+                == "Apply failed with 1 conflict: conflict with \"m\": .spec.replicas")
+        let answer = try await scale("3", manager: "autoscaler", options: "&force=true")
+        #expect(answer.status == 200 && answer.json.kind == "Scale" && answer.json["spec"] == ["replicas": 3])
+        #expect(owners(try await server.get(controllers).json).sorted() == ["autoscaler Apply scale", "m Apply "])
+        #expect(try await scale("-1", manager: "autoscaler").status == 422)
+        #expect(try await scale("many", manager: "autoscaler").status == 400)
+        #expect(
+            try await apply("{apiVersion: v1, kind: Pod, metadata: {name: rc}}", controllers + "/scale").status == 400)
+    }
+
     @Test func scalingIsOwnedThroughItsSubresource() async throws {
         _ = try await apply(
             """

@@ -191,3 +191,101 @@ import Testing
         #expect(try await server.send("POST", "/api/v1/namespaces/default/pods/q/eviction", [:] as JSON).status == 404)
     }
 }
+
+@Suite struct EphemeralContainerTests {
+    private let server: TestServer
+    private let pods = "/api/v1/namespaces/default/pods"
+
+    init() async throws {
+        server = try await TestServer()
+        let pod: JSON = ["metadata": ["name": "p"], "spec": ["containers": [["name": "main", "image": "i"]]]]
+        #expect(try await server.send("POST", pods, pod).status == 201)
+    }
+
+    private func patch(_ container: JSON) async throws -> Answer {
+        try await server.send(
+            "PATCH", pods + "/p/ephemeralcontainers",
+            ["spec": ["ephemeralContainers": [container], "hostNetwork": true]], type: PatchType.strategic.rawValue)
+    }
+
+    @Test func oneIsAddedAndNothingElse() async throws {
+        let answer = try await patch(["name": "debugger", "image": "busybox:1", "targetContainerName": "main"])
+        #expect(answer.status == 200, "\(answer.text)")
+        let pod = try await server.get(pods + "/p").json
+        let container = pod["spec"]["ephemeralContainers"][0]
+        #expect(container["name"] == "debugger" && container["imagePullPolicy"] == "IfNotPresent")
+        #expect(pod["spec"]["hostNetwork"].isNull)
+        #expect(pod["metadata"]["managedFields"].items.last?["subresource"] == "ephemeralcontainers")
+        // Nobody else's update is in its way.
+        var labelled = pod
+        labelled["metadata"]["labels"] = ["a": "b"]
+        #expect(try await server.send("PUT", pods + "/p", labelled).status == 200)
+    }
+
+    @Test func whatIsThereStaysAsItIs() async throws {
+        #expect(try await patch(["name": "debugger", "image": "busybox:1"]).status == 200)
+        let changed = try await patch(["name": "debugger", "image": "busybox:2"])
+        #expect(
+            changed.json["message"]
+                == "Pod \"p\" is invalid: spec.ephemeralContainers: Forbidden: existing ephemeral containers \"debugger\" may not be changed\n"
+        )
+        var pod = try await server.get(pods + "/p").json
+        pod["spec"]["ephemeralContainers"] = .null
+        let removed = try await server.send("PUT", pods + "/p/ephemeralcontainers", pod)
+        #expect(removed.json["message"].stringValue.contains("\"debugger\" may not be removed"))
+        #expect(try await server.send("PUT", pods + "/p", pod).status == 422)
+    }
+
+    @Test(
+        arguments: [
+            (["name": "main", "image": "i"], "spec.ephemeralContainers[0].name: Duplicate value: \"main\""),
+            (
+                ["name": "d", "image": "i", "targetContainerName": "x"],
+                "spec.ephemeralContainers[0].targetContainerName: Not found: \"x\""
+            ),
+            (
+                ["name": "d", "image": "i", "ports": [["containerPort": 80]]],
+                "spec.ephemeralContainers[0].ports: Forbidden: cannot be set for an Ephemeral Container"
+            ),
+            (
+                ["name": "d", "image": "i", "resources": ["limits": ["cpu": "1"]]],
+                "spec.ephemeralContainers[0].resources: Forbidden: cannot be set for an Ephemeral Container"
+            ),
+        ] as [(JSON, String)])
+    func whatItMayNotBe(container: JSON, message: String) async throws {
+        let answer = try await patch(container)
+        #expect(answer.status == 422 && answer.json["message"].stringValue.contains(message), "\(answer.text)")
+    }
+
+    @Test func noneFromTheBeginning() async throws {
+        let pod: JSON = [
+            "metadata": ["name": "q"],
+            "spec": [
+                "containers": [["name": "main", "image": "i"]], "ephemeralContainers": [["name": "d", "image": "i"]],
+            ],
+        ]
+        let answer = try await server.send("POST", pods, pod)
+        #expect(
+            answer.json["message"]
+                == "Pod \"q\" is invalid: spec.ephemeralContainers: Forbidden: cannot be set on create")
+    }
+
+    @Test func aReadinessProbeEndsNothing() async throws {
+        let pod: JSON = [
+            "metadata": ["name": "q"],
+            "spec": [
+                "containers": [
+                    [
+                        "name": "main", "image": "i",
+                        "readinessProbe": ["tcpSocket": ["port": 80], "terminationGracePeriodSeconds": 1],
+                    ]
+                ]
+            ],
+        ]
+        let answer = try await server.send("POST", pods, pod)
+        #expect(
+            answer.json["message"]
+                == "Pod \"q\" is invalid: spec.containers[0].readinessProbe.terminationGracePeriodSeconds: Invalid value: 1: must not be set for readinessProbes"
+        )
+    }
+}

@@ -19,7 +19,7 @@ import Testing
         ("PATCH", "/api/v1/nodes/n/status", false, "patch", "", "nodes", "n", "status"),
         ("HEAD", "/api/v1/nodes/n", false, "get", "", "nodes", "n", ""),
         ("GET", "/api/v1/watch/namespaces/ns/pods/p", false, "watch", "ns", "pods", "p", ""),
-        ("GET", "/api/v1/nodes/n/proxy/a/b", false, "get", "", "nodes", "n", "proxy/a/b"),
+        ("GET", "/api/v1/nodes/n/proxy/a/b", false, "get", "", "nodes", "n", "proxy"),
     ])
     func resources(
         method: String, path: String, isWatch: Bool, verb: String, namespace: String, resource: String, name: String,

@@ -65,15 +65,21 @@ struct CgroupsV2Tests {
     }
 
     @Test func usage() throws {
-        try folder.write("usage_usec 1500\nuser_usec 1000\n", to: "t/\(group)/cpu.stat")
+        try folder.write(
+            "usage_usec 1500\nuser_usec 1000\nnr_periods 9\nnr_throttled 4\nthrottled_usec 250\n",
+            to: "t/\(group)/cpu.stat")
         try folder.write("4096\n", to: "t/\(group)/memory.current")
-        try folder.write("anon 2000\nfile 5\ninactive_file 1000\n", to: "t/\(group)/memory.stat")
+        try folder.write(
+            "anon 2000\nfile 5\ninactive_file 1000\npgfault 12\npgmajfault 3\n", to: "t/\(group)/memory.stat")
         try folder.write("7\n", to: "t/\(group)/pids.current")
         var expected = CgroupUsage()
         expected.cpuNanos = 1_500_000
         expected.memoryBytes = 4096
         expected.rssBytes = 2000
         expected.inactiveFileBytes = 1000
+        expected.cacheBytes = 5
+        (expected.pageFaults, expected.majorPageFaults) = (12, 3)
+        (expected.quotaPeriods, expected.throttledPeriods, expected.throttledNanos) = (9, 4, 250_000)
         expected.pids = 7
         #expect(cgroups.usage(group) == expected)
     }

@@ -8,6 +8,7 @@ import Testing
             Discovery.groupList(.builtin)["groups"].items.map { $0["name"].stringValue } == [
                 "apps", "batch", "coordination.k8s.io", "discovery.k8s.io", "rbac.authorization.k8s.io",
                 "authentication.k8s.io", "authorization.k8s.io",
+                "metrics.k8s.io",
             ])
         #expect(
             Discovery.group(.builtin, "discovery.k8s.io")
@@ -54,15 +55,16 @@ import Testing
         #expect(pods["responseKind"] == ["group": "", "version": "v1", "kind": "Pod"])
         #expect(
             pods["subresources"].items.map { $0["subresource"].stringValue } == [
-                "attach", "binding", "eviction", "exec", "log", "portforward", "status",
+                "attach", "binding", "ephemeralcontainers", "eviction", "exec", "log", "portforward", "status",
             ])
-        #expect(pods["subresources"][3]["verbs"] == ["create", "get"])
-        #expect(pods["subresources"][2]["responseKind"] == ["group": "policy", "version": "v1", "kind": "Eviction"])
+        #expect(pods["subresources"][4]["verbs"] == ["create", "get"])
+        #expect(pods["subresources"][3]["responseKind"] == ["group": "policy", "version": "v1", "kind": "Eviction"])
         let groups = Discovery.aggregated(.builtin, core: false, version: version)
         #expect(
             groups["items"].items.map { $0["metadata"]["name"].stringValue } == [
                 "apps", "batch", "coordination.k8s.io", "discovery.k8s.io", "rbac.authorization.k8s.io",
                 "authentication.k8s.io", "authorization.k8s.io",
+                "metrics.k8s.io",
             ])
         #expect(groups["items"][0]["versions"][0]["freshness"] == "Current")
     }

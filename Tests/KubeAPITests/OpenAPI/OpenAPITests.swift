@@ -30,6 +30,7 @@ import Testing
             Self.documents.map { "\($0.group)/\($0.version)" } == [
                 "/v1", "apps/v1", "batch/v1", "coordination.k8s.io/v1", "discovery.k8s.io/v1",
                 "rbac.authorization.k8s.io/v1", "authentication.k8s.io/v1", "authorization.k8s.io/v1",
+                "metrics.k8s.io/v1beta1",
             ])
         #expect(Self.documents.allSatisfy { $0.document["openapi"] == "3.0.0" })
         #expect(OpenAPIv3.document(.builtin, group: "apps", version: "v2") == nil)
@@ -160,6 +161,7 @@ import Testing
             index.object?.names == [
                 "api/v1", "apis/apps/v1", "apis/batch/v1", "apis/coordination.k8s.io/v1", "apis/discovery.k8s.io/v1",
                 "apis/rbac.authorization.k8s.io/v1", "apis/authentication.k8s.io/v1", "apis/authorization.k8s.io/v1",
+                "apis/metrics.k8s.io/v1beta1",
             ])
         let hash = first.etag.filter { $0 != "\"" }
         #expect(index["api/v1"]["serverRelativeURL"].string == "/openapi/v3/api/v1?hash=\(hash)")

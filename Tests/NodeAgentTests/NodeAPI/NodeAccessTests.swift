@@ -1,4 +1,5 @@
 import KubeAPI
+import Synchronization
 import Testing
 import Transport
 
@@ -12,15 +13,29 @@ import Transport
             certificate: ClientCertificate(
                 commonName: name, organizations: groups, notAfter: Sample.now + validFor, fingerprint: "f"))
     }
-    private func code(_ peer: PeerIdentity) -> Int? { NodeAccess.refusal(of: peer, now: Sample.now)?.code }
+    /// 0 where the API server is to be asked, nil for whoever may.
+    private func code(_ peer: PeerIdentity, _ authorization: String? = nil) -> Int? {
+        switch NodeAccess.verdict(peer, authorization: authorization, now: Sample.now) {
+        case .allowed: nil
+        case .refused(let error): error.code
+        case .asked: 0
+        }
+    }
 
     @Test func theAPIServerAndAdministratorsMay() {
         #expect(code(peer("kube-apiserver-kubelet-client")) == nil)
         #expect(code(peer("anybody", ["system:masters"])) == nil)
     }
 
-    @Test func othersMayNot() {
-        #expect(code(peer("system:node:node2", ["system:nodes"])) == 403)
+    @Test func othersAreAskedAbout() {
+        #expect(code(peer("system:node:node2", ["system:nodes"])) == 0)
+        let stranger = PeerIdentity(address: "192.0.2.9", port: 4000, isTLS: true)
+        #expect(code(stranger, "Bearer abc") == 0)
+        #expect(code(stranger, "Bearer ") == 401)
+        #expect(code(stranger, "Basic abc") == 401)
+    }
+
+    @Test func whoShowsNothingGoodMayNot() {
         #expect(code(PeerIdentity(address: "192.0.2.9", port: 4000, isTLS: true)) == 401)
         #expect(code(PeerIdentity(address: "127.0.0.1", port: 4000)) == 401)
         #expect(code(peer("anybody", ["system:masters"], validFor: .seconds(-1))) == 401)
@@ -30,8 +45,67 @@ import Transport
         #expect(code(bad) == 401)
     }
 
+    @Test func aPathBelongsToASubresource() {
+        #expect(NodeAccess.subresources(of: "/metrics/resource") == ["metrics"])
+        #expect(NodeAccess.subresources(of: "/stats/summary") == ["stats"])
+        #expect(NodeAccess.subresources(of: "/pods") == ["pods", "proxy"])
+        #expect(NodeAccess.subresources(of: "/exec/default/web/main") == ["proxy"])
+        #expect(NodeAccess.verb(of: "POST") == "create" && NodeAccess.verb(of: "HEAD") == "get")
+    }
+
+    @Test func theAPIServerSaysWhoMay() async {
+        let api = ReviewingAPI()
+        let authorizer = NodeAuthorizer(client: api, nodeName: "node1")
+        func refusal(_ client: NodeAuthorizer.Client, _ subresources: [String]) async -> String? {
+            await authorizer.refusal(of: client, verb: "get", subresources: subresources)?.message
+        }
+        #expect(await refusal(.token("good"), ["metrics"]) == nil)
+        #expect(await refusal(.token("good"), ["metrics"]) == nil)
+        #expect(api.asked.withLock { $0 } == ["who good", "may alice get nodes/metrics of node1"])
+        #expect(await refusal(.token("bad"), ["metrics"]) == "Unauthorized")
+        #expect(
+            await refusal(.token("good"), ["pods", "proxy"])
+                == "Forbidden (user=alice, verb=get, resource=nodes, subresource(s)=[pods proxy])")
+        #expect(
+            await refusal(.user(name: "bob", groups: []), ["stats"])
+                == "Forbidden (user=bob, verb=get, resource=nodes, subresource(s)=[stats])")
+        let alone = NodeAuthorizer(client: nil, nodeName: "node1")
+        #expect(await alone.refusal(of: .token("good"), verb: "get", subresources: ["metrics"])?.code == 401)
+    }
+
     @Test func whoeverCanOpenTheSocketMay() {
         #expect(code(PeerIdentity(address: "", port: 0)) == nil)
+    }
+}
+
+/// Knows the token `good`, which is alice, who may read metrics.
+private final class ReviewingAPI: APIClient {
+    let asked = Mutex<[String]>([])
+
+    func send(_ request: APIRequest) async throws -> APIResponse {
+        let review = try JSON.parse(request.body)
+        let spec = review["spec"]
+        var answer = review
+        if review.kind == "TokenReview" {
+            asked.withLock { $0.append("who \(spec["token"].stringValue)") }
+            answer["status"] =
+                spec["token"] == "good"
+                ? ["authenticated": true, "user": ["username": "alice"]] : ["authenticated": false]
+        } else {
+            let what = spec["resourceAttributes"]
+            asked.withLock {
+                $0.append(
+                    "may \(spec["user"].stringValue) \(what["verb"].stringValue) "
+                        + "\(what["resource"].stringValue)/\(what["subresource"].stringValue) of "
+                        + what["name"].stringValue)
+            }
+            answer["status"] = ["allowed": .bool(spec["user"] == "alice" && what["subresource"] == "metrics")]
+        }
+        return APIResponse(status: 201, body: answer.serialized())
+    }
+
+    func lines(_ request: APIRequest) async throws -> AsyncThrowingStream<[UInt8], any Error> {
+        AsyncThrowingStream { $0.finish() }
     }
 }
 

@@ -40,6 +40,25 @@ import Testing
         #expect(plan(try Sample.plainPod(), state).actions == [])
     }
 
+    @Test func anEphemeralContainerRunsOnceAndIsNobodysReason() throws {
+        let pod = try Sample.pod(
+            "{containers: [{name: main, image: demo}], ephemeralContainers: [{name: debug, image: demo}], "
+                + "restartPolicy: Always}")
+        var state = Sample.state(["main": Sample.running()])
+        #expect(plan(pod, state).actions == [.findImage("debug")])
+        state.containers["debug"] = ContainerState()
+        state.containers["debug"]?.image = .found(Sample.image)
+        #expect(plan(pod, state).actions == [.start("debug")])
+        state.containers["debug"]?.current = Sample.ended(1, id: "d")
+        #expect(plan(pod, state).actions == [])
+        // It needs the pod's sandbox, but none is made for it.
+        #expect(!plan(pod, PodState()).actions.contains(.findImage("debug")))
+        state.containers["debug"]?.current = Sample.running("d")
+        state.leaving = PodState.Leaving(graceSeconds: 5, since: Sample.start, isInAPI: true)
+        #expect(plan(pod, state).actions.contains(.stop("debug", graceSeconds: 5, why: .podEnds)))
+        #expect(pod.computedQOSClass == "BestEffort")
+    }
+
     @Test func whatIsUnderWayIsNotBegunTwice() throws {
         var state = PodState()
         state.sandbox = .creating

@@ -84,7 +84,8 @@ import Transport
                     == .failure(
                         "Get \"https://127.0.0.1:\(port)/\": http: server gave HTTP response to HTTPS client"))
             // A hook is content with that, as it is with any answer.
-            try await runner.run(hook: get("/500", port, scheme: "HTTPS"), of: target)
+            let server = try await runner.run(hook: get("/500", port, scheme: "HTTPS"), of: target)
+            #expect(server == "127.0.0.1:\(port)")
         }
     }
 
@@ -101,7 +102,7 @@ import Transport
                 await runner.probe(action, of: target, timeout: .seconds(30))
                     == .failure("dial tcp 127.0.0.1:\(free): connect: connection refused", nobodyListens: true))
             await #expect {
-                try await runner.run(hook: get("/", free), of: target)
+                _ = try await runner.run(hook: get("/", free), of: target)
             } throws: {
                 "\($0)" == "Get \"http://127.0.0.1:\(free)/\": dial tcp 127.0.0.1:\(free): connect: connection refused"
             }
@@ -132,7 +133,7 @@ import Transport
                 await runner.probe(.none, of: target, timeout: .seconds(1))
                     == .error(state: "unknown", message: "missing probe handler for main"))
             await #expect(throws: HealthActionError.self) {
-                try await runner.run(hook: HealthAction(["tcpSocket": ["port": 80]]), of: target)
+                _ = try await runner.run(hook: HealthAction(["tcpSocket": ["port": 80]]), of: target)
             }
         }
     }

@@ -16,7 +16,7 @@ import Testing
             asked.withLock { $0 += 1 }
             return outcomes.withLock { $0.count > 1 ? $0.removeFirst() : $0[0] }
         }
-        func run(hook action: HealthAction, of target: HealthTarget) async throws(HealthActionError) {}
+        func run(hook action: HealthAction, of target: HealthTarget) async throws(HealthActionError) -> String? { nil }
     }
 
     private static let refused = ProbeOutcome.failure("connection refused", nobodyListens: true)

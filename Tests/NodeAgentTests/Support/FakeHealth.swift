@@ -11,6 +11,7 @@ final class FakeHealth: HealthRunner {
         var probes: [String] = []
         var hooks: [String] = []
         var hookErrors: [String: HealthActionError] = [:]
+        var fallbacks: [String: String] = [:]
         var held: Set<String> = []
         var waiting: [String: CheckedContinuation<Void, Never>] = [:]
     }
@@ -31,6 +32,8 @@ final class FakeHealth: HealthRunner {
     func fail(_ container: String, _ message: String) {
         state.withLock { $0.hookErrors[container] = HealthActionError(message) }
     }
+    /// A container's hooks are answered by HTTP, from that server.
+    func fallBack(_ container: String, to server: String) { state.withLock { $0.fallbacks[container] = server } }
     /// Names of containers whose hooks have begun, in order.
     var hooks: [String] { state.withLock { $0.hooks } }
     /// Names of containers, one for each probe.
@@ -43,7 +46,7 @@ final class FakeHealth: HealthRunner {
         }
     }
 
-    func run(hook action: HealthAction, of target: HealthTarget) async throws(HealthActionError) {
+    func run(hook action: HealthAction, of target: HealthTarget) async throws(HealthActionError) -> String? {
         let name = target.container.name
         let isHeld = state.withLock { state in
             state.hooks.append(name)
@@ -64,5 +67,6 @@ final class FakeHealth: HealthRunner {
             }
         }
         if let error = state.withLock({ $0.hookErrors[name] }) { throw error }
+        return state.withLock { $0.fallbacks[name] }
     }
 }

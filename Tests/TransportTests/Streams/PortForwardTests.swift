@@ -106,6 +106,30 @@ import Testing
         }
     }
 
+    @Test func channelsEndWithThePodsSide() async throws {
+        let connect: PortForwardUpgrade.Connect = { _ in
+            var ends: [Int32] = [-1, -1]
+            socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0, &ends)
+            _ = write(ends[1], "bye", 3)
+            close(ends[1])
+            return .success(ends[0])
+        }
+        let handler = Handler { request, response in
+            do {
+                response.upgrade(try PortForwardUpgrade.make(request, connect: connect))
+            } catch {
+                answer(error, response)
+            }
+        }
+        try await withServer(handler) { port, _, _ in
+            let connection = try RawConnection(port: port)
+            _ = try await connection.openWebSocket("/portForward/n/p?port=80", "v4.channel.k8s.io")
+            let heard = try await connection.readChannels()
+            #expect(heard.channels[0]?.hasSuffix("bye") == true)
+            #expect(heard.code == 1000)
+        }
+    }
+
     @Test func refusesPortsThatAreNone() async throws {
         for (query, text) in [
             ("", "query parameter \"port\" is required"), ("?port=", "query parameter \"port\" cannot be empty"),

@@ -228,8 +228,11 @@ final class JobController: Controller {
         let excess = active - count.wanted
         if excess > 0 {
             // Those that are furthest from running go first.
-            let victims = ScaleDownOrder.firstToGo(
-                count.active.map(\.json), count: min(excess, PodControl.burstLimit))
+            var victims = Array(count.superfluous.map(\.json).prefix(min(excess, PodControl.burstLimit)))
+            let chosen = Set(victims.map(\.uid))
+            victims += ScaleDownOrder.firstToGo(
+                count.active.map(\.json).filter { !chosen.contains($0.uid) },
+                count: min(excess, PodControl.burstLimit) - victims.count)
             // They are not counted: nothing is wrong with them.
             let kept = await release(victims.map(Pod.init), key)
             let removed = await control.delete(victims.filter { kept.errors[$0.uid] == nil }, job.json, key)
@@ -248,8 +251,12 @@ final class JobController: Controller {
         if !pod.finalizers.contains(Job.trackingFinalizer) {
             pod["metadata"]["finalizers"].append(.string(Job.trackingFinalizer))
         }
-        let made = await control.create(
-            Array(repeating: pod, count: min(count.missing, PodControl.burstLimit)), job.json, key)
+        let number = min(count.missing, PodControl.burstLimit)
+        let pods =
+            job.isIndexed
+            ? count.pendingIndexes(number).map { CompletionIndexes.pod(pod, of: job, index: $0) }
+            : Array(repeating: pod, count: number)
+        let made = await control.create(pods, job.json, key)
         return (active + made.made, made.failure)
     }
 }

@@ -16,6 +16,8 @@ struct JobCount {
     let active: [Pod]
     let succeededBefore: Set<String>
     let failedBefore: Set<String>
+    /// Of an Indexed job: those that have succeeded, the newest included.
+    let completed: CompletionIndexes
 
     init(_ job: Job, _ pods: [JSON], released: Set<String>) {
         self.job = job
@@ -25,6 +27,15 @@ struct JobCount {
         let uncounted = job.status["uncountedTerminatedPods"]
         succeededBefore = Set(uncounted["succeeded"].items.compactMap(\.string))
         failedBefore = Set(uncounted["failed"].items.compactMap(\.string))
+        var completed = CompletionIndexes(
+            job.status["completedIndexes"].stringValue, below: job.isIndexed ? job.completions ?? 0 : 0)
+        for pod in self.pods where job.isIndexed && pod.phase == "Succeeded" {
+            let isHeld = pod.json.finalizers.contains(Job.trackingFinalizer) && !released.contains(pod.uid)
+            if isHeld, let index = CompletionIndexes.index(of: pod, below: job.completions ?? 0) {
+                completed.insert(index)
+            }
+        }
+        self.completed = completed
     }
 
     var ready: Int { active.count(where: \.isReady) }
@@ -55,7 +66,10 @@ struct JobCount {
         }
     }
 
-    var succeeded: Int { (job.status["succeeded"].int ?? 0) + newlySucceeded.count + succeededBefore.count }
+    var succeeded: Int {
+        job.isIndexed
+            ? completed.count : (job.status["succeeded"].int ?? 0) + newlySucceeded.count + succeededBefore.count
+    }
     var failed: Int { (job.status["failed"].int ?? 0) + newlyFailed.count + failedBefore.count }
 
     // MARK: the end
@@ -104,6 +118,27 @@ struct JobCount {
         max(0, wanted - active.count - (job.replacesOnlyFailedPods ? terminating : 0))
     }
 
+    /// Of an Indexed job: the indexes of pods that may be made now, the lowest first.
+    func pendingIndexes(_ count: Int) -> [Int] {
+        guard count > 0, let completions = job.completions else { return [] }
+        var taken = completed.all
+        for pod in pods where pod.isActive || job.replacesOnlyFailedPods && pod.isDeleting && !pod.isTerminal {
+            if let index = CompletionIndexes.index(of: pod, below: completions) { taken.insert(index) }
+        }
+        return Array((0..<completions).lazy.filter { !taken.contains($0) }.prefix(count))
+    }
+
+    /// Active pods of an Indexed job that nobody waits for: without an index, with one that is through, or with one that
+    /// another pod has.
+    var superfluous: [Pod] {
+        guard job.isIndexed, let completions = job.completions else { return [] }
+        var taken = completed.all
+        return active.filter { pod in
+            guard let index = CompletionIndexes.index(of: pod, below: completions) else { return true }
+            return !taken.insert(index).inserted
+        }
+    }
+
     // MARK: counting
 
     /// Turns uids of pods that are not held any more into numbers; whether that changed the status.
@@ -130,6 +165,8 @@ struct JobCount {
             let isFailure = !isSuccess && (hasFailed(pod) || isFailing)
             guard isSuccess || isFailure || job.isDeleting else { continue }
             collected.append(pod)
+            // The index says that it has succeeded, however often it is counted.
+            if isSuccess, job.isIndexed { continue }
             if isSuccess, !succeededBefore.contains(pod.uid) {
                 status["uncountedTerminatedPods"]["succeeded"].append(.string(pod.uid))
                 uncounted += 1
@@ -138,6 +175,10 @@ struct JobCount {
                 uncounted += 1
             }
             if uncounted >= Self.limit { break }
+        }
+        if job.isIndexed {
+            status["completedIndexes"] = completed.count > 0 ? .string(completed.text) : .null
+            status["succeeded"] = .positive(completed.count)
         }
         return collected
     }

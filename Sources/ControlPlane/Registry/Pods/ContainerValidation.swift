@@ -44,6 +44,13 @@ enum ContainerValidation {
                     .invalid("\(path).\(probe).successThreshold", container[probe]["successThreshold"], "must be 1"))
             }
         }
+        let grace = container["readinessProbe"]["terminationGracePeriodSeconds"]
+        if !grace.isNull {
+            errors.append(
+                .invalid(
+                    "\(path).readinessProbe.terminationGracePeriodSeconds", grace, "must not be set for readinessProbes"
+                ))
+        }
         for hook in ["postStart", "preStop"] where container["lifecycle"][hook].isObject {
             handler(container["lifecycle"][hook], "\(path).lifecycle.\(hook)", &errors)
         }

@@ -6,6 +6,10 @@ struct PodStrategy: Strategy {
     var returnsDeleted: Bool { true }
 
     func prepareForCreate(_ object: inout JSON, _ context: WriteContext) throws(StatusError) {
+        if !object["spec"]["ephemeralContainers"].items.isEmpty {
+            throw .invalid(
+                kind: "Pod", name: object.name, [.forbidden("spec.ephemeralContainers", "cannot be set on create")])
+        }
         object["status"] = ["phase": "Pending"]
         if !object["spec"]["schedulingGates"].items.isEmpty {
             object["status"]["conditions"] = [
@@ -26,6 +30,9 @@ struct PodStrategy: Strategy {
     func validate(_ object: JSON) -> [FieldError] { PodValidation.spec(object["spec"], "spec") }
 
     func prepareForUpdate(_ object: inout JSON, old: JSON, _ context: WriteContext) throws(StatusError) {
+        if context.subresource == EphemeralContainers.subresource {
+            return EphemeralContainers.keepAllElse(&object, old: old)
+        }
         keepOtherHalf(&object, old: old, context)
         if context.subresource == "status" {
             // The kubelet reports; it does not give pods away.
@@ -36,6 +43,9 @@ struct PodStrategy: Strategy {
     }
 
     func validateUpdate(_ object: JSON, old: JSON, subresource: String) -> [FieldError] {
+        if subresource == EphemeralContainers.subresource {
+            return EphemeralContainers.validateUpdate(object, old: old)
+        }
         guard subresource.isEmpty, object["spec"] != old["spec"] else { return [] }
         var errors = tolerations(object["spec"]["tolerations"], old["spec"]["tolerations"])
         var candidate = object["spec"]

@@ -18,11 +18,11 @@ enum PodValidation {
                 ContainerValidation.container(container, path, volumes: volumes, isHostNetwork: isHostNetwork, &errors)
             }
         }
-        if !spec["ephemeralContainers"].items.isEmpty {
+        if isTemplate, !spec["ephemeralContainers"].items.isEmpty {
             errors.append(
-                .forbidden(
-                    "\(path).ephemeralContainers",
-                    isTemplate ? "ephemeral containers not allowed in pod template" : "cannot be set on create"))
+                .forbidden("\(path).ephemeralContainers", "ephemeral containers not allowed in pod template"))
+        } else {
+            EphemeralContainers.validate(spec, "\(path).ephemeralContainers", names, volumes: volumes, &errors)
         }
         enumeration(spec["restartPolicy"], "\(path).restartPolicy", ["Always", "OnFailure", "Never"], &errors)
         enumeration(

@@ -30,6 +30,7 @@ struct JobStrategy: Strategy {
             spec, "spec",
             ["parallelism", "completions", "activeDeadlineSeconds", "backoffLimit", "ttlSecondsAfterFinished"])
         errors += Self.unsupported(spec)
+        errors += Self.indexed(object)
         if let manager = spec["managedBy"].string {
             errors += NameValidation.qualifiedName(manager).map { .invalid("spec.managedBy", .string(manager), $0) }
         }
@@ -53,11 +54,36 @@ struct JobStrategy: Strategy {
         return errors
     }
 
-    /// Plain jobs alone are run: to take others and run them as plain ones would do them wrong.
+    /// Pods at one time of a job with indexes, as in Kubernetes.
+    private static let maxIndexedParallelism = 100_000
+
+    private static func indexed(_ object: JSON) -> [FieldError] {
+        let spec = object["spec"]
+        guard spec["completionMode"].string == "Indexed" else { return [] }
+        var errors: [FieldError] = []
+        guard let completions = spec["completions"].int else {
+            return [.required("spec.completions", "when completion mode is Indexed")]
+        }
+        if let parallelism = spec["parallelism"].int, parallelism > maxIndexedParallelism {
+            errors.append(
+                .invalid(
+                    "spec.parallelism", spec["parallelism"],
+                    "must be less than or equal to \(maxIndexedParallelism) when completion mode is Indexed"))
+        }
+        // Each pod's host name is made of it.
+        let longest = object.name + "-\(max(0, completions - 1))"
+        errors += NameValidation.dns1123Label(longest).map {
+            .invalid(
+                "metadata.name", .string(longest), "will not able to create pod with invalid DNS label: \($0)")
+        }
+        return errors
+    }
+
+    /// What is not run is refused: to take it and run a plain job would do it wrong.
     private static func unsupported(_ spec: JSON) -> [FieldError] {
         var errors: [FieldError] = []
-        if let mode = spec["completionMode"].string, mode != "NonIndexed" {
-            errors.append(.notSupported("spec.completionMode", .string(mode), ["NonIndexed"]))
+        if let mode = spec["completionMode"].string, mode != "NonIndexed", mode != "Indexed" {
+            errors.append(.notSupported("spec.completionMode", .string(mode), ["Indexed", "NonIndexed"]))
         }
         for field in ["backoffLimitPerIndex", "maxFailedIndexes", "podFailurePolicy", "successPolicy"]
         where !spec[field].isNull {

@@ -317,4 +317,37 @@ import Testing
         for _ in 0..<40 { backoff.note(succeeded: [], failed: [pod(30)], now) }
         #expect(backoff.remaining(now + .seconds(30)) == .seconds(600))
     }
+
+    // MARK: indexes
+
+    @Test func eachIndexIsDoneOnce() async throws {
+        try await create(["completionMode": "Indexed", "completions": 3, "parallelism": 2])
+        #expect(try await hasActive(2))
+        func index(_ pod: Pod) -> String? { pod.annotations["batch.kubernetes.io/job-completion-index"] }
+        let first = try await active().sorted { $0.name < $1.name }
+        #expect(first.map(index) == ["0", "1"])
+        #expect(first[1].name.hasPrefix("pi-1-") && first[1].spec["hostname"] == "pi-1")
+        #expect(first[1].json.labels["batch.kubernetes.io/job-completion-index"] == "1")
+        #expect(
+            first[1].spec["containers"][0]["env"][0] == [
+                "name": "JOB_COMPLETION_INDEX",
+                "valueFrom": [
+                    "fieldRef": [
+                        "apiVersion": "v1", "fieldPath": "metadata.labels['batch.kubernetes.io/job-completion-index']",
+                    ]
+                ],
+            ])
+        // One that fails is tried again, under its own index.
+        try await end(first[0], "Failed")
+        try await end(first[1], "Succeeded")
+        #expect(
+            try await eventually {
+                let (job, pods) = (try await self.job(), try await self.active())
+                return job.status["completedIndexes"] == "1" && pods.compactMap(index).sorted() == ["0", "2"]
+            })
+        for pod in try await active() { try await end(pod, "Succeeded") }
+        #expect(try await eventually { try await self.condition("Complete").isObject })
+        let status = try await job().status
+        #expect(status["completedIndexes"] == "0-2" && status["succeeded"] == 3 && status["failed"] == 1)
+    }
 }

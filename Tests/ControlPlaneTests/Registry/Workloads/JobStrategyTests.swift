@@ -73,8 +73,22 @@ import Testing
 
     @Test func whatIsNotDoneYetIsRefused() async {
         #expect(
-            await why { $0["spec"]["completionMode"] = "Indexed" }
-                == #"spec.completionMode: Unsupported value: "Indexed": supported values: "NonIndexed""#)
+            await why { $0["spec"]["completionMode"] = "Sideways" }
+                == #"spec.completionMode: Unsupported value: "Sideways": supported values: "Indexed", "NonIndexed""#)
+        #expect(
+            await why {
+                $0["spec"]["completionMode"] = "Indexed"
+                $0["spec"]["completions"] = .null
+                $0["spec"]["parallelism"] = 2
+            } == "spec.completions: Required value: when completion mode is Indexed")
+        #expect(
+            await why {
+                $0["spec"]["completionMode"] = "Indexed"
+                $0["spec"]["completions"] = 2
+                $0["spec"]["parallelism"] = 100_001
+            }
+                == "spec.parallelism: Invalid value: 100001: must be less than or equal to 100000 when completion mode is Indexed"
+        )
         #expect(
             await why { $0["spec"]["backoffLimitPerIndex"] = 1 }
                 == "spec.backoffLimitPerIndex: Forbidden: not supported by this server")
