@@ -100,7 +100,10 @@ import Transport
     }
 
     @Test func imagesInUse() throws {
-        #expect(LocalLists.usedImages(try snapshots()) == ["items": [["id": "sha256:1", "user": "pod default/web"]]])
+        #expect(
+            LocalLists.usedImages(try snapshots(), idOf: { _ in nil }) == [
+                "items": [["id": "sha256:1", "user": "pod default/web"]]
+            ])
     }
 
     @Test func metricsHaveTheirUsualNames() throws {
