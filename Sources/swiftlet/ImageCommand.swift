@@ -2,11 +2,11 @@ import ArgumentParser
 import KubeAPI
 import NodeAgent
 
-/// `swiftlet image import|list|remove`
+/// `swiftlet image import|pull|list|remove`
 struct ImageCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "image", abstract: "Import, list and remove this node's images.",
-        subcommands: [Import.self, List.self, Remove.self])
+        commandName: "image", abstract: "Import, pull, list and remove this node's images.",
+        subcommands: [Import.self, Pull.self, List.self, Remove.self])
 
     struct Import: ParsableCommand {
         static let configuration = CommandConfiguration(
@@ -50,7 +50,8 @@ struct ImageCommand: AsyncParsableCommand {
             if output == "json" {
                 let items = images.map { image in
                     [
-                        "id": .string(image.id), "names": JSON(image.names), "sizeBytes": .int(image.sizeBytes),
+                        "id": .string(image.id), "names": JSON(image.names), "repoDigests": JSON(image.repoDigests),
+                        "sizeBytes": .int(image.sizeBytes),
                         "importedAt": .string(image.importedAt),
                     ] as JSON
                 }
@@ -59,7 +60,8 @@ struct ImageCommand: AsyncParsableCommand {
             var table = TextTable(["IMAGE", "ID", "SIZE", "AGE"])
             for image in images {
                 let age = Timestamp(rfc3339: image.importedAt).map { (Timestamp.now() - $0).humanDescription } ?? "-"
-                for name in image.names.isEmpty ? ["<none>"] : image.names {
+                let names = image.names.isEmpty ? image.repoDigests : image.names
+                for name in names.isEmpty ? ["<none>"] : names {
                     table.add([name, image.shortID, ImageCommand.size(image.sizeBytes), age])
                 }
             }

@@ -78,7 +78,8 @@ final class NodeSite: Sendable {
     ) throws -> Kubelet {
         var config = KubeletConfig(
             nodeName: nodeName, nodeIPs: [address], dataDir: paths.dataDir, runDir: paths.runDir, logDir: paths.logDir,
-            manifests: paths.manifests, imageDir: node.imageDir, podCIDR: podRange, maxPods: node.maxPods,
+            manifests: paths.manifests, imageDir: node.imageDir, registries: node.images.file(paths), podCIDR: podRange,
+            maxPods: node.maxPods,
             podPidsLimit: node.podMaxPids == 0 ? KubeletConfig.defaultPodPidsLimit() : node.podMaxPids,
             clusterCIDR: clusterRange, serviceCIDR: serviceRange, port: node.kubeletPort, tls: tls)
         node.dns.configure(&config, hasCluster: client != nil)

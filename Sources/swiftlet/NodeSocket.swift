@@ -33,10 +33,21 @@ struct NodeSocket {
         _ path: String, _ query: [(name: String, value: String)] = [], to purpose: String,
         _ body: ([UInt8]) throws -> Void
     ) async throws {
+        if try await !streamIfRunning("GET", path, query, to: purpose, body) {
+            throw CommandError("cannot \(purpose): \(noDaemon)")
+        }
+    }
+
+    /// Likewise; false where no daemon runs.
+    func streamIfRunning(
+        _ method: String, _ path: String, _ query: [(name: String, value: String)], headers: [(String, String)] = [],
+        to purpose: String, _ body: ([UInt8]) throws -> Void
+    ) async throws -> Bool {
         do {
             let isDone: Bool? = try await withClient { client in
                 let target = PercentCoding.target(path: path, query: query)
-                let answer = try await client.open("GET", "http://localhost\(target)", timeout: .seconds(10))
+                let answer = try await client.open(
+                    method, "http://localhost\(target)", headers: headers, timeout: .seconds(10))
                 var refusal: [UInt8] = []
                 for try await piece in answer.body {
                     if answer.status == 200 { try body(piece) } else { refusal += piece }
@@ -44,7 +55,7 @@ struct NodeSocket {
                 guard answer.status == 200 else { throw Self.refusal(answer.status, refusal) }
                 return true
             }
-            if isDone == nil { throw noDaemon }
+            return isDone != nil
         } catch let error as CommandError {
             throw CommandError("cannot \(purpose): \(error)")
         }

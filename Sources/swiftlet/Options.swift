@@ -134,6 +134,7 @@ struct NodeOptions: ParsableArguments {
     var podMaxPids = 0
     @Option(help: "Folder of image archives that are imported at start.")
     var imageDir: String?
+    @OptionGroup(title: "Images") var images: RegistryOptions
     @Option(help: "Port of the node's own API over TLS.")
     var kubeletPort = 10250
     @Option(help: "How services are carried: auto, nftables or userspace.")

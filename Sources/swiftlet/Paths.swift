@@ -42,6 +42,8 @@ struct Paths: Sendable {
     func pidFile(_ role: Role) -> String { "\(runDir)/\(role.rawValue).pid" }
     /// The address that this node was given on lo, for want of another.
     var nodeAddress: String { runDir + "/node-address" }
+    /// Mirrors, and what registries want.
+    var registries: String { root + "/etc/swiftlet/registries.yaml" }
     /// The image store.
     var images: String { dataDir + "/images" }
     /// The embedded store.

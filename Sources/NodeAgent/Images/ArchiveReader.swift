@@ -32,11 +32,21 @@ final class ArchiveReader {
 
     /// Opens an uncompressed tar that `pull` delivers piece by piece; an empty piece is the end.
     convenience init(subject: String, pull: @escaping (inout [UInt8]) throws -> Void) throws(ImageError) {
-        let source = PullSource(pull)
-        try self.init(subject: subject, source: source, format: archive_read_support_format_tar)
+        try self.init(subject: subject, source: PullSource(pull), format: archive_read_support_format_tar)
+        try openSource()
+    }
+
+    /// Opens a stream as of a compressed (or plain) file, which `pull` delivers piece by piece; an empty piece is the end.
+    convenience init(decompressing subject: String, pull: @escaping (inout [UInt8]) throws -> Void) throws(ImageError) {
+        try self.init(subject: subject, source: PullSource(pull), format: archive_read_support_format_raw)
+        addFilters()
+        try openSource()
+    }
+
+    private func openSource() throws(ImageError) {
         archive_read_support_format_empty(handle)
         let result = archive_read_open(
-            handle, self.source?.toOpaque(), nil,
+            handle, source?.toOpaque(), nil,
             { handle, context, buffer in
                 guard let context else { return -1 }
                 let source = Unmanaged<PullSource>.fromOpaque(context).takeUnretainedValue()
@@ -61,12 +71,14 @@ final class ArchiveReader {
         self.subject = subject
         self.source = source.map { Unmanaged.passRetained($0) }
         _ = format(handle)
-        if source == nil {
-            archive_read_support_filter_gzip(handle)
-            archive_read_support_filter_zstd(handle)
-            archive_read_support_filter_bzip2(handle)
-            archive_read_support_filter_xz(handle)
-        }
+        if source == nil { addFilters() }
+    }
+
+    private func addFilters() {
+        archive_read_support_filter_gzip(handle)
+        archive_read_support_filter_zstd(handle)
+        archive_read_support_filter_bzip2(handle)
+        archive_read_support_filter_xz(handle)
     }
 
     deinit {

@@ -51,6 +51,8 @@ public struct Image: Sendable {
     public let id: String
     /// Full names: `docker.io/library/busybox:latest`.
     public var names: [String]
+    /// What registries call it: `docker.io/library/busybox@sha256:…`; none for an image that was imported.
+    public let repoDigests: [String]
     /// Bytes of the unpacked layers.
     public let sizeBytes: Int64
     /// RFC 3339, when it was imported.

@@ -28,6 +28,8 @@ struct ImageArchive {
         /// Files of the layers, compressed as they came, lowest first.
         var layers: [String]
         var names: [String]
+        /// What the registry calls it, where it came from one.
+        var repoDigests: [String] = []
     }
 
     init(path: String, into folder: String) throws {

@@ -11,46 +11,78 @@ public struct ImageReference: Hashable, Sendable, CustomStringConvertible {
 
     /// Names longer than this (without tag and digest) are refused, as registries do.
     static let nameLimit = 255
+    /// No registry of 255 characters, name, tag and digest is longer.
+    private static let textLimit = 1024
 
     /// nil where the text is no valid reference.
     public init?(_ text: String) {
-        guard text.utf8.count <= 1024 else { return nil }
-        var rest = Substring(text)
+        // Why is for those who ask for it.
+        guard let reference = try? ImageReference(parsing: text) else { return nil }
+        self = reference
+    }
+
+    /// - Throws: what is wrong, in the words of distribution/reference.
+    public init(parsing text: String) throws(ImageNameError) {
+        guard text.utf8.count <= Self.textLimit else { throw .invalidFormat }
+        // 64 hexadecimal digits alone are an image's id, never a name.
+        if text.utf8.count == 64, text.utf8.allSatisfy(Self.isHex) {
+            throw ImageNameError("invalid repository name (\(text)), cannot specify 64-byte hexadecimal strings")
+        }
+        let (domain, remainder) = Self.split(text)
+        let bare = remainder.prefix { $0 != ":" }
+        if bare.lowercased() != bare {
+            throw ImageNameError("invalid reference format: repository name (\(bare)) must be lowercase")
+        }
+        guard Self.isDomain(domain) else { throw .invalidFormat }
+        var rest = remainder[...]
         var digest: String?
         if let at = rest.firstIndex(of: "@") {
-            let value = String(rest[rest.index(after: at)...])
-            guard Self.isDigest(value) else { return nil }
-            digest = value
+            digest = try Self.digest(String(rest[rest.index(after: at)...]))
             rest = rest[..<at]
         }
         var tag: String?
         if let colon = rest.lastIndex(of: ":"), !rest[colon...].contains("/") {
             let value = String(rest[rest.index(after: colon)...])
-            guard Self.isTag(value) else { return nil }
+            guard Self.isTag(value) else { throw .invalidFormat }
             tag = value
             rest = rest[..<colon]
         }
+        for component in rest.split(separator: "/", omittingEmptySubsequences: false)
+        where !Self.isPathComponent(component) { throw .invalidFormat }
+        guard domain.utf8.count + 1 + rest.utf8.count <= Self.nameLimit else {
+            throw ImageNameError("repository name must not be more than \(Self.nameLimit) characters")
+        }
+        self.domain = domain
+        self.path = String(rest)
+        self.tag = tag ?? (digest == nil ? "latest" : nil)
+        self.digest = digest
+    }
+
+    /// The registry and what follows. The first part is a registry where it looks like a host; all else is Docker Hub's.
+    private static func split(_ text: String) -> (domain: String, remainder: String) {
         var domain = "docker.io"
-        var path = String(rest)
-        if let slash = rest.firstIndex(of: "/") {
-            let first = String(rest[..<slash])
+        var remainder = text
+        if let slash = text.firstIndex(of: "/") {
+            let first = String(text[..<slash])
             if first.contains(".") || first.contains(":") || first == "localhost" || first != first.lowercased() {
-                guard Self.isDomain(first) else { return nil }
                 domain = first
-                path = String(rest[rest.index(after: slash)...])
+                remainder = String(text[text.index(after: slash)...])
             }
         }
         if domain == "index.docker.io" { domain = "docker.io" }
-        if domain == "docker.io", !path.contains("/") { path = "library/" + path }
-        guard !path.isEmpty, domain.utf8.count + 1 + path.utf8.count <= Self.nameLimit else { return nil }
-        // 64 hexadecimal digits alone are an image's id, never a name.
-        guard !(text.utf8.count == 64 && text.utf8.allSatisfy(Self.isHex)) else { return nil }
-        for component in path.split(separator: "/", omittingEmptySubsequences: false)
-        where !Self.isPathComponent(component) { return nil }
-        self.domain = domain
-        self.path = path
-        self.tag = tag ?? (digest == nil ? "latest" : nil)
-        self.digest = digest
+        if domain == "docker.io", !remainder.contains("/") { remainder = "library/" + remainder }
+        return (domain, remainder)
+    }
+
+    private static func digest(_ text: String) throws(ImageNameError) -> String {
+        guard let colon = text.firstIndex(of: ":"), colon != text.startIndex else { throw .invalidFormat }
+        let digits = text[text.index(after: colon)...]
+        let isHexadecimal = digits.utf8.allSatisfy(isHexDigit)
+        guard digits.utf8.count >= 32, isHexadecimal else { throw .invalidFormat }
+        guard text[..<colon] == "sha256" else { throw ImageNameError("unsupported digest algorithm") }
+        guard digits.utf8.count == 64 else { throw ImageNameError("invalid checksum digest length") }
+        guard isDigest(text) else { throw ImageNameError("invalid checksum digest format") }
+        return text
     }
 
     /// `docker.io/library/busybox`.
@@ -70,6 +102,10 @@ public struct ImageReference: Hashable, Sendable, CustomStringConvertible {
 
     static func isHex(_ byte: UInt8) -> Bool {
         (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)
+    }
+
+    private static func isHexDigit(_ byte: UInt8) -> Bool {
+        isHex(byte) || (UInt8(ascii: "A")...UInt8(ascii: "F")).contains(byte)
     }
 
     private static func isAlphanumeric(_ byte: UInt8) -> Bool {
@@ -95,6 +131,15 @@ public struct ImageReference: Hashable, Sendable, CustomStringConvertible {
 
     private static func isDomain(_ text: String) -> Bool {
         var host = Substring(text)
+        if host.first == "[" {
+            guard let close = host.firstIndex(of: "]") else { return false }
+            let address = host[host.index(after: host.startIndex)..<close]
+            guard !address.isEmpty, address.utf8.allSatisfy({ isHexDigit($0) || $0 == UInt8(ascii: ":") }) else {
+                return false
+            }
+            // What follows is checked as after a name.
+            host = "ipv6" + host[host.index(after: close)...]
+        }
         if let colon = host.lastIndex(of: ":") {
             let port = host[host.index(after: colon)...]
             guard !port.isEmpty, port.utf8.count <= 5, let number = Int(port), (1...65535).contains(number) else {
@@ -132,4 +177,11 @@ public struct ImageReference: Hashable, Sendable, CustomStringConvertible {
         }
         return true
     }
+}
+
+/// Why a text names no image, in the words of distribution/reference, which Kubernetes shows.
+public struct ImageNameError: Error, Sendable, Equatable, CustomStringConvertible {
+    public let description: String
+    init(_ description: String) { self.description = description }
+    static let invalidFormat = ImageNameError("invalid reference format")
 }

@@ -61,7 +61,8 @@ public final class Kubelet: Sendable {
         let files = try WorkerThreads(name: "kubelet-files", count: 2)
         let context = KubeletContext(
             config: config, paths: KubeletPaths(config), node: node, runtime: runtime,
-            images: ImageFinder(store: images),
+            images: ImageFinder(
+                store: images, puller: ImagePuller(store: images, registriesFile: config.registries, log: log)),
             client: client, events: events,
             objects: client.map { client in
                 ReferencedObjects(client: client, log: log) { uids in wakeUp.objectsChanged(uids) }
@@ -177,6 +178,7 @@ public final class Kubelet: Sendable {
         context.objects?.stop()
         context.tokens?.stop()
         await server.shutdown()
+        await context.images.puller.stop()
         await context.runtime.shutdown()
         context.leftovers.stop()
         context.files.stop()
@@ -221,6 +223,7 @@ public final class Kubelet: Sendable {
                 let lease = NodeLease(client: client, node: context.node, log: log)
                 group.addTask { await lease.run() }
             }
+            group.addTask { await self.context.images.puller.clean() }
             if let folder = config.imageDir { group.addTask { await self.importImages(folder) } }
         }
     }

@@ -17,6 +17,8 @@ public struct KubeletConfig: Sendable {
     public var manifests: String
     /// Folder of image archives that are imported at start; nil for none.
     public var imageDir: String?
+    /// The file of mirrors and of what registries want; it may be missing.
+    public var registries: String
     /// The node's pod range where it is not the API's to give.
     public var podCIDR: CIDR?
     public var maxPods: Int
@@ -40,7 +42,8 @@ public struct KubeletConfig: Sendable {
 
     public init(
         nodeName: String, nodeIPs: [IPAddress], dataDir: String, runDir: String, logDir: String, manifests: String,
-        imageDir: String? = nil, podCIDR: CIDR? = nil, maxPods: Int = 110, podPidsLimit: Int? = nil, clusterCIDR: CIDR,
+        imageDir: String? = nil, registries: String = "/etc/swiftlet/registries.yaml", podCIDR: CIDR? = nil,
+        maxPods: Int = 110, podPidsLimit: Int? = nil, clusterCIDR: CIDR,
         serviceCIDR: CIDR,
         port: Int = 10250, tls: ServerTLS? = nil, clusterDNS: [String] = [], clusterDomain: String = "cluster.local",
         resolvConf: String = "/etc/resolv.conf"
@@ -52,6 +55,7 @@ public struct KubeletConfig: Sendable {
         self.logDir = logDir
         self.manifests = manifests
         self.imageDir = imageDir
+        self.registries = registries
         self.podCIDR = podCIDR
         self.maxPods = maxPods
         self.podPidsLimit = podPidsLimit

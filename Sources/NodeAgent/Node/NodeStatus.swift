@@ -49,7 +49,8 @@ struct NodeStatus {
     /// The largest images, which are worth the most to a scheduler.
     private func imageList() -> [JSON] {
         images.sorted { ($0.sizeBytes, $1.id) > ($1.sizeBytes, $0.id) }.prefix(Self.imageLimit).map { image in
-            let names = image.names.isEmpty ? [image.id] : Array(image.names.prefix(Self.nameLimit))
+            let known = image.repoDigests + image.names
+            let names = known.isEmpty ? [image.id] : Array(known.prefix(Self.nameLimit))
             return ["names": JSON(names), "sizeBytes": .int(image.sizeBytes)]
         }
     }

@@ -53,13 +53,14 @@ enum LocalLists {
     }
 
     /// The ids of images that pods of this node need, each with one that does: `swiftlet image remove` leaves them alone.
-    static func usedImages(_ pods: [PodSnapshot]) -> JSON {
+    /// - Parameter idOf: the id of the image that a run has under a registry's name.
+    static func usedImages(_ pods: [PodSnapshot], idOf: (String) -> String?) -> JSON {
         var users: [String: String] = [:]
         for snapshot in pods where !snapshot.isTerminal {
             for container in snapshot.state.containers.values {
                 var ids = [container.current, container.previous].compactMap { $0 }.filter(\.isInRuntime).map(\.imageID)
                 if case .found(let image) = container.image { ids.append(image.id) }
-                for id in ids where !id.isEmpty { users[id] = "pod \(snapshot.pod.key)" }
+                for id in ids.map({ idOf($0) ?? $0 }) where !id.isEmpty { users[id] = "pod \(snapshot.pod.key)" }
             }
         }
         return [

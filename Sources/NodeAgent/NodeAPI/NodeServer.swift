@@ -55,6 +55,9 @@ final class NodeServer: HTTPHandler {
     private func serve(_ request: HTTPServerRequest, _ response: any HTTPResponder) {
         let parts = request.path.split(separator: "/").map(String.init)
         if let streams, streams.handle(parts, request, response) { return }
+        if parts == ["images", "pull"], request.method == "POST", NodeAccess.isLocal(request.peer) {
+            return PullAnswer(puller: context.images.puller).handle(request, response)
+        }
         guard request.method == "GET" || request.method == "HEAD" else {
             return Self.answer(.methodNotAllowed(), response)
         }
@@ -78,7 +81,9 @@ final class NodeServer: HTTPHandler {
         case ("containers", 1) where isLocal:
             respond(response, LocalLists.containers(workers.snapshots, timingsOf: context.runtime))
         case ("images", 2) where isLocal && parts[1] == "used":
-            respond(response, LocalLists.usedImages(workers.snapshots))
+            let store = context.images.store
+            // A name that the store can't look up is left as it is.
+            respond(response, LocalLists.usedImages(workers.snapshots) { try? store.find($0)?.id })
         case ("node", 2) where isLocal: local.handle(parts[1], request, response)
         default: Self.answer(StatusError(code: 404, reason: "NotFound", message: "404 page not found"), response)
         }

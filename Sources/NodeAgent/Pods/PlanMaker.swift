@@ -199,7 +199,7 @@ struct PlanMaker {
             guard disposition(of: container, isInit: pod.isInitContainer(container.name)) == .due else { continue }
             switch known.image {
             case .none: plan.actions.append(.findImage(container.name))
-            case .looking: break
+            case .looking, .pulling: break
             case .found: if isSandboxReady, areVolumesReady { plan.actions.append(.start(container.name)) }
             }
         }

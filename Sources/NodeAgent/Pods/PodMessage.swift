@@ -28,7 +28,11 @@ enum PodMessage: Sendable {
     case sandboxRemoved(Result<Void, RuntimeError>)
     case volumesPrepared(Result<[String: PreparedVolume], VolumeError>)
     case volumesRemoved
-    case imageFound(String, Result<FoundImage, ImageProblem>)
+    /// The container's image, of that name, is being pulled.
+    case imagePulling(String, image: String)
+    case imageFound(String, image: String, Result<FoundImage, ImageProblem>)
+    /// Pull secrets that can't be had.
+    case pullSecretsMissing([String])
     /// With when the runtime was asked, if it was.
     case started(String, ContainerRun, Result<ContainerInfo, StartProblem>, asked: ContinuousClock.Instant?)
     case stopped(String, id: String, Result<ExitRecord, RuntimeError>)

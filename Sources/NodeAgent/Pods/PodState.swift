@@ -112,6 +112,8 @@ struct ContainerState: Sendable, Equatable {
     enum ImageLookup: Sendable, Equatable {
         case none
         case looking
+        /// It comes from a registry, which may take its time.
+        case pulling
         case found(FoundImage)
     }
 
@@ -159,8 +161,10 @@ struct ContainerState: Sendable, Equatable {
     var previousEndedAt: ContinuousClock.Instant?
     var image = ImageLookup.none
     var problem: PodState.Problem?
-    /// Failures in a row of what comes before a start; grows the pause.
+    /// Failures in a row of making it; grows the pause.
     var problems = 0
+    /// Likewise of finding its image.
+    var imageFailures = 0
     var crash = CrashBackoff()
 
     /// The hook that ends that run; nil as long as none has begun.

@@ -97,19 +97,6 @@ extension PodSync {
 
     // MARK: containers
 
-    private mutating func findImage(_ name: String) {
-        guard let container = pod.container(name) else { return }
-        state.containers[name, default: ContainerState()].image = .looking
-        let (images, mailbox) = (context.images, mailbox)
-        Task {
-            do throws(ImageProblem) {
-                mailbox.send(.imageFound(name, .success(try images.find(container))))
-            } catch {
-                mailbox.send(.imageFound(name, .failure(error)))
-            }
-        }
-    }
-
     private mutating func start(_ name: String, now: Instant) {
         guard let container = pod.container(name), var known = state.containers[name],
             case .found(let image) = known.image,
@@ -117,7 +104,7 @@ extension PodSync {
         else { return }
         let run = ContainerRun(
             id: ContainerSpecMaker.newID(), attempt: known.nextAttempt, image: container.image, imageName: image.name,
-            imageID: image.id, sandboxNumber: state.sandboxNumber,
+            imageID: image.reference, sandboxNumber: state.sandboxNumber,
             stopSignal: ContainerSpecMaker.stopSignal(container, image))
         if let endedAt = known.backoffFrom, known.current?.image == container.image {
             known.crash.restarted(endedAt: endedAt, now: now)

@@ -27,9 +27,7 @@ extension PodSync {
             refreshVolumes()
             retryProblems { $0.reason == "CreateContainerConfigError" }
         case .imagesChanged:
-            retryProblems {
-                ["ErrImageNeverPull", "ErrImagePull", "ErrImageInspect", "ImageInspectError"].contains($0.reason)
-            }
+            retryImages()
         case .wake: timerFired(now: now)
         case .halt: isDone = true
         case .sandboxCreated(let result, let asked, let answered):
@@ -39,7 +37,9 @@ extension PodSync {
         case .sandboxRemoved(let result): sandboxRemoved(result, now: now)
         case .volumesPrepared(let result): volumesPrepared(result, now: now)
         case .volumesRemoved: state.volumes = .none
-        case .imageFound(let name, let result): imageFound(name, result, now: now)
+        case .imagePulling(let name, let image): imagePulling(name, image)
+        case .imageFound(let name, let image, let result): imageFound(name, image, result, now: now)
+        case .pullSecretsMissing(let names): pullSecretsMissing(names)
         case .started(let name, let run, let result, let asked):
             if let asked { timings.reach(\.startAsked, at: asked) }
             started(name, run, result, now: now)
@@ -78,6 +78,7 @@ extension PodSync {
         for container in new.allContainers where old.container(container.name)?.image != container.image {
             state.containers[container.name]?.image = .none
             state.containers[container.name]?.problem = nil
+            imageTasks.removeValue(forKey: container.name)?.cancel()
         }
         if new.isDeleting { leave(grace: new.graceSeconds, isInAPI: true) }
         if state.leaving == nil { context.objects?.follow(ObjectReference.all(of: new), for: new.uid) }
@@ -168,56 +169,6 @@ extension PodSync {
         }
     }
 
-    private mutating func imageFound(_ name: String, _ result: Result<FoundImage, ImageProblem>, now: Instant) {
-        var container = state.containers[name] ?? ContainerState()
-        defer { state.containers[name] = container }
-        switch result {
-        case .success(let image):
-            container.image = .found(image)
-            if isImageProblem(container.problem) {
-                container.problem = nil
-                container.problems = 0
-            }
-            timings.reach(\.images, at: now)
-        case .failure(let problem):
-            container.image = .none
-            let image = pod.container(name)?.image ?? ""
-            var known = PodState.Problem(reason: problem.reason, message: problem.message)
-            if problem.isRetried {
-                known.retryAt = now + pause(after: container.problems)
-                container.problems += 1
-                known.afterwards = PodState.Waiting(
-                    reason: "ImagePullBackOff",
-                    message: "Back-off pulling image \"\(image)\": \(problem.reason): \(problem.message)")
-                // Seen by whoever looks, before it becomes the back-off.
-                known.afterwardsAt = now + .seconds(1)
-            }
-            container.problem = known
-            if problem.reason == "ErrImagePull" {
-                events.normal("Pulling", "Pulling image \"\(image)\"", container: name)
-            }
-            events.warning(
-                problem.reason == "ErrImageNeverPull"
-                    ? "ErrImageNeverPull" : problem.reason == "InvalidImageName" ? "InspectFailed" : "Failed",
-                problem.event, container: name)
-            events.warning("Failed", "Error: \(problem.reason)", container: name)
-            if problem.isRetried {
-                events.normal("BackOff", "Back-off pulling image \"\(image)\"", container: name)
-                events.warning("Failed", "Error: ImagePullBackOff", container: name)
-            }
-        }
-    }
-
-    private func isImageProblem(_ problem: PodState.Problem?) -> Bool {
-        guard let reason = problem?.reason else { return false }
-        return reason.hasPrefix("ErrImage") || reason == "InvalidImageName" || reason == "ImageInspectError"
-    }
-
-    /// 10 s, doubling, at most 5 minutes: Kubernetes' pause between pulls.
-    private func pause(after failures: Int) -> Duration {
-        failures > 5 ? .seconds(300) : min(.seconds(10) * (1 << failures), .seconds(300))
-    }
-
     // MARK: runs
 
     private mutating func started(
@@ -261,7 +212,7 @@ extension PodSync {
             events.warning("Failed", "Error: \(message)", container: name)
         case .failure(.create(let message)):
             container.problem = PodState.Problem(
-                reason: "CreateContainerError", message: message, retryAt: now + pause(after: container.problems))
+                reason: "CreateContainerError", message: message, retryAt: now + Self.pause(after: container.problems))
             container.problems += 1
             events.warning("Failed", "Error: \(message)", container: name)
             log.warning("cannot create container", metadata: ["container": "\(name)", "err": "\(message)"])
@@ -272,7 +223,8 @@ extension PodSync {
     }
 
     private mutating func announceStart(_ name: String, _ image: ContainerState.ImageLookup) {
-        if case .found = image {
+        // What was pulled has been told of.
+        if case .found(let found) = image, found.pull == nil {
             let text = pod.container(name)?.image ?? ""
             events.normal("Pulled", "Container image \"\(text)\" already present on machine", container: name)
         }

@@ -34,6 +34,8 @@ struct PodSync {
     /// Back-offs that have been told about: `container attempt`.
     var announced: Set<String> = []
     var volumesTask: Task<Void, Never>?
+    /// Look-ups and pulls of images, by the container's name.
+    var imageTasks: [String: Task<Void, Never>] = [:]
     /// Something that volumes are made of has changed since they were.
     var isRefreshDue = false
     var probes: [ProbeKey: Task<Void, Never>] = [:]
@@ -127,6 +129,7 @@ struct PodSync {
     mutating func stop() {
         timer?.task.cancel()
         volumesTask?.cancel()
+        for task in imageTasks.values { task.cancel() }
         for task in probes.values { task.cancel() }
         for task in hooks.values { task.cancel() }
         context.probeMetrics.forget(podUID: pod.uid)
@@ -174,5 +177,7 @@ struct PodSync {
             state.leaving = PodState.Leaving(graceSeconds: grace, since: now, isInAPI: isInAPI)
         }
         volumesTask?.cancel()
+        for task in imageTasks.values { task.cancel() }
+        imageTasks = [:]
     }
 }

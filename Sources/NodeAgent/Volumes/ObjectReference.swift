@@ -9,7 +9,7 @@ struct ObjectReference: Sendable, Hashable {
     /// `configmap "y" not found`
     var notFound: String { "\(resource == .secrets ? "secret" : "configmap") \"\(name)\" not found" }
 
-    /// Everything that the pod names in environments and volumes.
+    /// Everything that the pod names in environments and volumes, and for pulls.
     static func all(of pod: Pod) -> Set<ObjectReference> {
         var found: Set<ObjectReference> = []
         func add(_ resource: ResourcePath, _ name: String?) {
@@ -17,6 +17,7 @@ struct ObjectReference: Sendable, Hashable {
             found.insert(ObjectReference(resource: resource, namespace: pod.namespace, name: name))
         }
         for container in pod.allContainers { addEnvironment(container, add) }
+        for name in PullSecrets.names(pod) { add(.secrets, name) }
         for volume in pod.volumes {
             add(.configMaps, volume.json["configMap"]["name"].string)
             add(.secrets, volume.json["secret"]["secretName"].string)

@@ -186,7 +186,11 @@ public final class HTTPClient: Sendable {
             }
             return connection
         } catch {
-            throw TransportError(.cannotConnect, "cannot connect to \(place): \(Self.cause(error))")
+            let isUnknown = (error as? NIOConnectionError).map {
+                $0.connectionErrors.isEmpty && ($0.dnsAError ?? $0.dnsAAAAError) != nil
+            }
+            throw TransportError(
+                isUnknown == true ? .unknownHost : .cannotConnect, "cannot connect to \(place): \(Self.cause(error))")
         }
     }
 

@@ -22,14 +22,17 @@ struct CertificateVerifier: Sendable {
 
     private let roots: CertificateStore
 
-    /// The CA certificates in PEM; the system's where nil.
-    init(authorities: [UInt8]?) throws {
+    /// The CA certificates in PEM; the system's where nil, and beside them where `addsToSystem`.
+    init(authorities: [UInt8]?, addsToSystem: Bool = false) throws {
         guard let authorities else {
             roots = CertificateStore.systemTrustRoots
             return
         }
         let documents = try PEMDocument.parseMultiple(pemString: String(decoding: authorities, as: UTF8.self))
-        roots = CertificateStore(try documents.map { try Certificate(pemDocument: $0) })
+        let given = try documents.map { try Certificate(pemDocument: $0) }
+        var store = addsToSystem ? CertificateStore.systemTrustRoots : CertificateStore()
+        store.append(contentsOf: given)
+        roots = store
     }
 
     /// `chain` in DER, the leaf first.

@@ -10,10 +10,11 @@ public final class ClientTLS: Sendable {
     /// Instead of the URL's host, for names and certificates.
     private let serverName: String?
 
-    /// All in PEM. Without `authorities` the system's roots are trusted. `isInsecure` believes any server: for tests
-    /// and for kubeconfigs that say so.
+    /// All in PEM. Without `authorities` the system's roots are trusted, with `addsToSystem` these beside the given ones.
+    /// `isInsecure` believes any server: for tests, and for configurations that say so.
     public init(
-        authorities: [UInt8]? = nil, certificateChain: [UInt8]? = nil, privateKey: [UInt8]? = nil,
+        authorities: [UInt8]? = nil, addsToSystem: Bool = false, certificateChain: [UInt8]? = nil,
+        privateKey: [UInt8]? = nil,
         serverName: String? = nil, isInsecure: Bool = false
     ) throws {
         self.serverName = serverName
@@ -24,7 +25,7 @@ public final class ClientTLS: Sendable {
             // The verifier checks chain and name; the library only passes on what the server shows.
             configuration.certificateVerification = isInsecure ? .none : .noHostnameVerification
             configuration.trustRoots = .certificates([])
-            verifier = isInsecure ? nil : try CertificateVerifier(authorities: authorities)
+            verifier = isInsecure ? nil : try CertificateVerifier(authorities: authorities, addsToSystem: addsToSystem)
             if let certificateChain, let privateKey {
                 configuration.certificateChain = try NIOSSLCertificate.fromPEMBytes(certificateChain)
                     .map { .certificate($0) }

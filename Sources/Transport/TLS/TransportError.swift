@@ -9,6 +9,8 @@ public struct TransportError: Error, Sendable, CustomStringConvertible {
         case cannotListen
         /// No connection could be made; nothing was sent.
         case cannotConnect
+        /// The server's name has no address; nothing was sent.
+        case unknownHost
         /// The server's certificate is not to be believed.
         case untrustedServer
         /// The connection broke before the answer was complete.

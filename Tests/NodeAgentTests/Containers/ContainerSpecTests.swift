@@ -8,7 +8,7 @@ import Testing
     private func spec(_ container: String, image: String = "{}", pod more: String = "") throws -> ContainerSpec {
         let pod = try Sample.pod("{\(more)containers: [{name: main, image: demo, \(container)}]}")
         let found = FoundImage(
-            id: "sha256:1", name: "demo:1", config: try JSONImage.config(image), layers: ["/l"],
+            id: "sha256:1", reference: "sha256:1", name: "demo:1", config: try JSONImage.config(image), layers: ["/l"],
             accounts: ImageAccounts(passwd: Array("web:x:5:6::/home/web:".utf8), group: []))
         let source = EnvironmentSource(
             pod: pod, podIPs: [], hostIPs: [], nodeName: "node1", allocatable: [:], hostname: "web", services: [:],

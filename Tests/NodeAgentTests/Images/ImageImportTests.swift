@@ -258,18 +258,23 @@ import Testing
         let archive = ImageArchiveWriter(layers: [tar.finished], name: "docker.io/library/demo:latest").oci()
         try HostFiles.writeAtomically(archive, to: folder.file("a.tar"), isDurable: false)
         try store.importArchive(path: folder.file("a.tar"))
-        finder = ImageFinder(store: store)
+        finder = ImageFinder(
+            store: store,
+            puller: ImagePuller(
+                store: store, registriesFile: folder.file("registries.yaml"), log: LogCollector().logger))
     }
 
-    private func find(_ image: String, policy: String = "IfNotPresent") throws(ImageProblem) -> FoundImage {
-        try finder.find(Container(["name": "main", "image": .string(image), "imagePullPolicy": .string(policy)]))
+    private func find(_ image: String, policy: String = "IfNotPresent") async throws(ImageProblem) -> FoundImage {
+        try await finder.find(
+            Container(["name": "main", "image": .string(image), "imagePullPolicy": .string(policy)]),
+            keyring: { PullKeyring() }, onPull: {})
     }
 
-    @Test func byAllItsNames() throws {
+    @Test func byAllItsNames() async throws {
         for text in ["demo", "demo:latest", "docker.io/library/demo"] {
-            #expect(try find(text).name == "docker.io/library/demo:latest")
+            #expect(try await find(text).name == "docker.io/library/demo:latest")
         }
-        #expect(try find("demo", policy: "Always").accounts.users.map(\.name) == ["web"])
+        #expect(try await find("demo").accounts.users.map(\.name) == ["web"])
     }
 
     @Test(arguments: [
@@ -277,12 +282,23 @@ import Testing
             "none", "Never", "ErrImageNeverPull", "Container image \"none\" is not present with pull policy of Never",
             false
         ),
-        ("none", "IfNotPresent", "ErrImagePull", "pulling from registries is not supported yet", true),
-        ("none:1", "Always", "ErrImagePull", "image docker.io/library/none:1 is not on this node", true),
-        ("Bad Name", "Always", "InvalidImageName", "couldn't parse image name", false),
+        (
+            "localhost:1/none:1", "IfNotPresent", "RegistryUnavailable",
+            "image pull failed for localhost:1/none:1 because the registry is unavailable: "
+                + "failed to pull and unpack image \"localhost:1/none:1\": "
+                + "failed to resolve reference \"localhost:1/none:1\": failed to do request: "
+                + "Get \"http://localhost:1/v2/none/manifests/1\": cannot connect to localhost:1: Connection refused",
+            true
+        ),
+        (
+            "Bad Name", "Always", "InvalidImageName",
+            "Failed to apply default image tag \"Bad Name\": couldn't parse image name \"Bad Name\": invalid reference "
+                + "format: repository name (library/Bad Name) must be lowercase", false
+        ),
+        ("a b", "Always", "InvalidImageName", "couldn't parse image name \"a b\": invalid reference format", false),
     ])
-    func whatIsMissing(image: String, policy: String, reason: String, message: String, isRetried: Bool) {
-        #expect { try find(image, policy: policy) } throws: {
+    func whatIsMissing(image: String, policy: String, reason: String, message: String, isRetried: Bool) async {
+        await #expect { try await find(image, policy: policy) } throws: {
             guard let problem = $0 as? ImageProblem else { return false }
             return problem.reason == reason && problem.message.contains(message) && problem.isRetried == isRetried
         }

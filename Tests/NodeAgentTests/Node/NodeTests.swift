@@ -78,7 +78,8 @@ import Testing
     @Test func theLargestImagesAreListed() {
         let images = (0..<60).map { number in
             Image(
-                id: "sha256:\(number)", names: ["demo:\(number)"], sizeBytes: Int64(number), importedAt: "",
+                id: "sha256:\(number)", names: ["demo:\(number)"], repoDigests: [], sizeBytes: Int64(number),
+                importedAt: "",
                 config: JSONImage.empty, layers: [])
         }
         let list = status(images: images)["images"].items

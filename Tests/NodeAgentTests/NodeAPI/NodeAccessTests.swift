@@ -174,7 +174,10 @@ private final class ReviewingAPI: APIClient {
     }
 
     @Test func imagesInUse() throws {
-        #expect(LocalLists.usedImages(try snapshots()) == ["items": [["id": "sha256:1", "user": "pod default/web"]]])
+        #expect(
+            LocalLists.usedImages(try snapshots(), idOf: { _ in nil }) == [
+                "items": [["id": "sha256:1", "user": "pod default/web"]]
+            ])
     }
 
     @Test func metricsHaveTheirUsualNames() throws {

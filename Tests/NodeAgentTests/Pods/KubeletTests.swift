@@ -386,7 +386,7 @@ import Transport
     // MARK: static pods
 
     private static let manifest =
-        "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {containers: [{name: main, image: demo}]}\n"
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: web}\nspec: {containers: [{name: main, image: demo, imagePullPolicy: IfNotPresent}]}\n"
 
     @Test func aStaticPodRunsWithoutAnAPI() async throws {
         let folder = try TemporaryFolder()

@@ -7,7 +7,7 @@ enum Sample {
     static let now = Timestamp(rfc3339: "2026-03-04T05:06:07Z") ?? .now()
     static let start = ContinuousClock.now
 
-    /// A pod of the spec, with defaults as the API server gives them.
+    /// A pod of the spec, with defaults as the API server gives them, but that no test asks a registry for `latest`.
     static func pod(_ spec: String, name: String = "web", uid: String = "uid-1", metadata: String = "") throws -> Pod {
         let text = """
             apiVersion: v1
@@ -16,6 +16,11 @@ enum Sample {
             spec: \(spec)
             """
         var json = try YAML.parse(text)[0]
+        for list in ["initContainers", "containers"] {
+            for index in json["spec"][list].items.indices where json["spec"][list][index]["imagePullPolicy"].isNull {
+                json["spec"][list][index]["imagePullPolicy"] = "IfNotPresent"
+            }
+        }
         Scheme.builtin.schema(apiVersion: "v1", kind: "Pod")?.applyDefaults(&json)
         return Pod(json)
     }
@@ -62,7 +67,8 @@ enum Sample {
     static let sandbox = SandboxInfo(podUID: "uid-1", address: "10.244.0.5", createdAt: now, podinitPID: 1)
 
     static let image = FoundImage(
-        id: "sha256:" + String(repeating: "1", count: 64), name: "docker.io/library/demo:latest",
+        id: "sha256:" + String(repeating: "1", count: 64), reference: "sha256:" + String(repeating: "1", count: 64),
+        name: "docker.io/library/demo:latest",
         config: JSONImage.empty, layers: ["/layers/1"], accounts: ImageAccounts(passwd: [], group: []))
 
     /// A pod whose sandbox and volumes are there, with these containers.
