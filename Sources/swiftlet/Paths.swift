@@ -42,6 +42,8 @@ struct Paths: Sendable {
     func pidFile(_ role: Role) -> String { "\(runDir)/\(role.rawValue).pid" }
     /// The address that this node was given on lo, for want of another.
     var nodeAddress: String { runDir + "/node-address" }
+    /// What the kubelet calls the node, for a proxy that was not told.
+    var nodeName: String { runDir + "/node-name" }
     /// The image store.
     var images: String { dataDir + "/images" }
     /// The embedded store.
