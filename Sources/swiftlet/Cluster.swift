@@ -30,7 +30,8 @@ final class Cluster: Sendable {
     /// Returns when the API is served. Throws what names operation, subject and cause.
     static func start(_ ground: Ground, server options: ServerOptions, node: NodeOptions) async throws -> Cluster {
         let serviceRange = try options.serviceRange
-        let site = try NodeSite(ground: ground, node: node, serviceRange: serviceRange)
+        let site = try NodeSite(
+            ground: ground, node: node, serviceRange: serviceRange, kinds: RangeClaim.Kind.allCases)
         // One thread carries some 80,000 small requests per second.
         let loops = EventLoops(count: 1)
         let half: ServerHalf

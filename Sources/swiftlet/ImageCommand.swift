@@ -2,11 +2,11 @@ import ArgumentParser
 import KubeAPI
 import NodeAgent
 
-/// `swiftlet image import|pull|list|remove`
+/// `swiftlet image import|pull|list|remove|self`
 struct ImageCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "image", abstract: "Import, pull, list and remove this node's images.",
-        subcommands: [Import.self, Pull.self, List.self, Remove.self])
+        subcommands: [Import.self, Pull.self, List.self, Remove.self, ImageSelfCommand.self])
 
     struct Import: ParsableCommand {
         static let configuration = CommandConfiguration(

@@ -1,6 +1,7 @@
 import ArgumentParser
 import ControlPlane
 import KubeAPI
+import Kernel
 import NodeAgent
 import ProxyDataPath
 import Transport
@@ -83,6 +84,7 @@ struct KubeletCommand: AsyncParsableCommand {
         let (paths, log) = (ground.paths, ground.log)
         let site = try NodeSite(
             ground: ground, node: node, serviceRange: NodeSite.range(serviceCidr, "service-cidr"), role: "kubelet")
+        try DurableFile.write(Array("\(site.nodeName)\n".utf8), to: paths.nodeName, isSynced: false)
         let usual = paths.kubeconfig("node")
         let credentials = try serving.credentials(
             site: site, paths: paths, kubeconfig: api.kubeconfigPath(usual), ground: ground)

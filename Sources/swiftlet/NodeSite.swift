@@ -15,22 +15,28 @@ final class NodeSite: Sendable {
     /// This node's pods, where it is not the API's to say.
     let podRange: CIDR?
     private let paths: Paths
-    private let claim: RangeClaim
+    private let nodeClaim: RangeClaim?
+    private let serverClaim: RangeClaim?
     /// Where the address is one that we have put on lo.
     private let addressKeeper: NodeAddressKeeper?
 
     /// Claims the ranges and finds, or makes, the node's address.
-    /// - Parameter role: which of the root's processes this is; each claims for itself.
-    convenience init(ground: Ground, node: NodeOptions, serviceRange: CIDR, role: String = "") throws {
+    /// - Parameters:
+    ///   - role: which of the root's processes this is; each claims for itself.
+    ///   - kinds: what it gives addresses to.
+    convenience init(
+        ground: Ground, node: NodeOptions, serviceRange: CIDR, role: String = "", kinds: [RangeClaim.Kind] = [.node]
+    ) throws {
         try self.init(
             ground: ground, nodeName: node.resolvedNodeName, nodeIP: node.nodeIp,
             clusterRange: Self.range(node.clusterCidr, "cluster-cidr"),
-            podRange: node.podCidr.map { try Self.range($0, "pod-cidr") }, serviceRange: serviceRange, role: role)
+            podRange: node.podCidr.map { try Self.range($0, "pod-cidr") }, serviceRange: serviceRange, role: role,
+            kinds: kinds)
     }
 
     init(
         ground: Ground, nodeName: String, nodeIP: String?, clusterRange: CIDR, podRange: CIDR? = nil,
-        serviceRange: CIDR, role: String
+        serviceRange: CIDR, role: String, kinds: [RangeClaim.Kind]
     ) throws {
         paths = ground.paths
         self.nodeName = nodeName
@@ -42,8 +48,17 @@ final class NodeSite: Sendable {
                 "cannot start: the service range \(serviceRange) overlaps the pod range \(clusterRange); choose others by "
                     + "--service-cidr and --cluster-cidr")
         }
-        claim = try RangeClaim(
-            tag: paths.tag, role: role, ranges: [clusterRange, serviceRange] + [podRange].compactMap(\.self))
+        let ranges = [clusterRange, serviceRange] + [podRange].compactMap(\.self)
+        if kinds.contains(.node) {
+            nodeClaim = try RangeClaim(.node, tag: paths.tag, role: role, ranges: ranges)
+        } else {
+            nodeClaim = nil
+        }
+        if kinds.contains(.server) {
+            serverClaim = try RangeClaim(.server, tag: paths.tag, role: role, ranges: ranges)
+        } else {
+            serverClaim = nil
+        }
         do {
             address = try NodeAddress.resolve(
                 given: nodeIP, podRange: podRange ?? clusterRange, record: paths.nodeAddress)

@@ -44,6 +44,8 @@ struct Paths: Sendable {
     var nodeAddress: String { runDir + "/node-address" }
     /// Mirrors, and what registries want.
     var registries: String { root + "/etc/swiftlet/registries.yaml" }
+    /// What the kubelet calls the node, for a proxy that was not told.
+    var nodeName: String { runDir + "/node-name" }
     /// The image store.
     var images: String { dataDir + "/images" }
     /// The embedded store.

@@ -48,19 +48,29 @@ struct PsCommand: AsyncParsableCommand {
 
     static func table(_ list: JSON) -> String {
         var table = TextTable([
-            "CONTAINER", "NAMESPACE", "POD", "NAME", "IMAGE", "STATE", "RESTARTS", "PID", "IP", "AGE",
+            "CONTAINER", "NAMESPACE", "POD", "NAME", "IMAGE", "COMMAND", "STATE", "RESTARTS", "PID", "IP", "AGE",
         ])
         for item in list["items"].items {
             let isRunning = item["state"].string == "Running"
             let state = item["state"].stringValue + (item["exitCode"].int.map { " (\($0))" } ?? "")
             table.add([
                 String(item["id"].stringValue.prefix(12)), item["namespace"].stringValue, item["pod"].stringValue,
-                item["name"].stringValue, item["image"].stringValue, state, String(item["attempt"].int ?? 0),
+                item["name"].stringValue, item["image"].stringValue, command(item), state,
+                String(item["attempt"].int ?? 0),
                 isRunning ? String(item["pid"].int ?? 0) : "-", item["ip"].string ?? "-",
                 Timestamp(item["createdAt"]).map { (Timestamp.now() - $0).humanDescription } ?? "-",
             ])
         }
         return table.text
+    }
+
+    /// On one line, no longer than a table bears; `--output json` has all of it.
+    private static func command(_ item: JSON) -> String {
+        let words = item["command"].items.map(\.stringValue).joined(separator: " ")
+        let line = words.split(whereSeparator: { $0.isNewline || $0 == "\t" }).joined(separator: " ")
+        if line.isEmpty { return "-" }
+        let shown = line.count > 20 ? String(line.prefix(19)) + "…" : line
+        return "\"\(shown)\""
     }
 
     static func timingsTable(_ list: JSON) -> String {

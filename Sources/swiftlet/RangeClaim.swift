@@ -4,18 +4,24 @@ import Kernel
 /// Refuses to start beside another daemon of the same network namespace that uses addresses of ours: two of them would
 /// answer each other's pods and services.
 struct RangeClaim: ~Copyable {
-    private static let prefix = "swiftlet-ranges"
+    /// A node gives pods addresses, a server services theirs: a server and a node of another root share both.
+    enum Kind: String, CaseIterable {
+        case node = "swiftlet-ranges"
+        case server = "swiftlet-server-ranges"
+    }
+
     private let claim: NamespaceClaim
 
     /// - Parameters:
+    ///   - kind: among whom ranges must not overlap.
     ///   - role: distinguishes processes of one root, which share their ranges; empty for the only one.
     ///   - ranges: what this daemon gives addresses from: the pod and service ranges.
     /// - Throws: `CommandError` naming both ranges and the other daemon's tag.
-    init(tag: String, role: String = "", ranges: [CIDR]) throws {
+    init(_ kind: Kind, tag: String, role: String = "", ranges: [CIDR]) throws {
         do {
-            for text in try NamespaceClaim.all(prefix: Self.prefix) { try Self.check(text, tag: tag, ranges) }
+            for text in try NamespaceClaim.all(prefix: kind.rawValue) { try Self.check(text, tag: tag, ranges) }
             claim = try NamespaceClaim(
-                prefix: Self.prefix,
+                prefix: kind.rawValue,
                 ([tag] + ranges.map(\.description) + (role.isEmpty ? [] : [role])).joined(separator: " "))
         } catch let error as KernelError {
             throw CommandError("cannot claim the node's address ranges: \(error)")

@@ -38,6 +38,13 @@ struct Swiftlet: AsyncParsableCommand {
     /// The process's arguments; for the daemons, the config file's settings are put before the flags, so that flags win.
     private static func argumentsWithConfig() throws -> [String] {
         var arguments = Array(CommandLine.arguments.dropFirst())
+        if Hyperkube.isCalled || arguments.first == "hyperkube" {
+            if !Hyperkube.isCalled { arguments.removeFirst() }
+            arguments = try Hyperkube.translate(
+                arguments,
+                knows: { component, flag in daemons[component].map { knows($0, flag) } ?? false },
+                warn: { write("warning: \($0)\n", to: STDERR_FILENO) })
+        }
         guard let verb = arguments.first, let daemon = daemons[verb] else { return arguments }
         arguments = Spelling.plain(arguments)
         let isDaemon = verb != "proxy" || arguments.count < 2 || arguments[1].hasPrefix("-") || arguments[1] == "run"
@@ -62,13 +69,14 @@ struct Swiftlet: AsyncParsableCommand {
     /// One file may serve several components: what another one alone knows is not meant for this one. What none knows
     /// is an error of the file's, which the parser tells.
     private static func isMeant(_ setting: ConfigFile.Setting, for daemon: any ParsableCommand.Type) -> Bool {
-        func knows(_ command: any ParsableCommand.Type) -> Bool {
-            // The parser tells its flags by their help alone.
-            command.helpMessage(columns: 10_000).split(separator: "\n").contains { line in
-                line.split { " ,/".contains($0) }.contains { $0 == "--" + setting.key }
-            }
+        knows(daemon, setting.key) || !daemons.values.contains { knows($0, setting.key) }
+    }
+
+    private static func knows(_ command: any ParsableCommand.Type, _ flag: String) -> Bool {
+        // The parser tells its flags by their help alone.
+        command.helpMessage(columns: 10_000).split(separator: "\n").contains { line in
+            line.split { " ,/".contains($0) }.contains { $0 == "--" + flag }
         }
-        return knows(daemon) || !daemons.values.contains(where: knows)
     }
 
     private static func value(of flag: String, in arguments: [String]) -> String? {

@@ -13,6 +13,15 @@ enum PathHandler {
         case ("version", 1):
             try check(exchange, inJSON: true)
             exchange.send(KubernetesVersion.document)
+        case ("api", 2) where context.servesOldVersions && OldVersion(rawValue: parts[1]) != nil:
+            try check(exchange, inJSON: true)
+            exchange.send(OldPages.resources(parts[1]))
+        case ("swaggerapi", _) where context.servesOldVersions:
+            try check(exchange)
+            try OldPages.swagger(exchange, Array(parts.dropFirst()), context)
+        case ("swagger-ui", 1) where context.servesOldVersions, ("static", 1) where context.servesOldVersions:
+            try check(exchange)
+            OldPages.page(exchange, first, context)
         case ("api", _), ("apis", _):
             try DiscoveryHandler.handle(exchange, parts, context)
         case ("healthz", _), ("livez", _), ("readyz", _):
@@ -76,6 +85,9 @@ enum IndexHandler {
             for name in context.health.names(endpoint) { paths.append("/\(endpoint)/\(name)") }
         }
         if context.logFiles != nil { paths.append("/logs/") }
+        if context.servesOldVersions {
+            paths += OldVersion.allCases.map { "/api/\($0)" } + ["/static/", "/swagger-ui/", "/swaggerapi/"]
+        }
         return Set(paths).sorted()
     }
 }

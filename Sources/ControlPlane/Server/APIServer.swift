@@ -52,7 +52,7 @@ public final class APIServer: Sendable {
             serviceAccounts: TokenVerifier(TokenAuthority(key: pki.tokenKey), registry: registry))
         let context = ServerContext(
             registry: registry, health: health, authenticator: authenticator, kubelets: kubelets,
-            logFiles: config.logFolder.map { LogFiles(root: $0) },
+            logFiles: config.logFolder.map { LogFiles(root: $0) }, servesOldVersions: config.insecurePort != nil,
             serverAddress: "\(host.contains(":") ? "[\(host)]" : host):\(config.securePort)", log: log)
         router = Router(context)
         secure = HTTPServer(

@@ -10,7 +10,11 @@ final class Router: Sendable {
     init(_ context: ServerContext) { self.context = context }
 
     /// Answers a request whose user is known. Reads are answered before this returns; nothing here waits.
-    func serve(_ request: ServerRequest, _ responder: any HTTPResponder) {
+    /// - Parameter isTranslated: it has been looked at for being of an old version.
+    func serve(_ request: ServerRequest, _ responder: any HTTPResponder, isTranslated: Bool = false) {
+        if context.servesOldVersions, !isTranslated, let version = OldVersion(path: request.path) {
+            return OldVersionHandler.serve(request, version, responder, self)
+        }
         let info = RequestInfo(method: request.method, path: request.path, isWatch: request.flag("watch"))
         let exchange = Exchange(request: request, info: info, responder: responder, metrics: context.metrics)
         do throws(StatusError) {

@@ -19,14 +19,15 @@ final class ServerContext: Sendable {
     let usage: UsageCollector?
     /// What `/logs/` shows; nil where there is no such folder.
     let logFiles: LogFiles?
+    /// The versions before v1, and the pages of 2015.
+    let servesOldVersions: Bool
     /// `192.0.2.2:6443`: what `/api` tells clients.
     let serverAddress: String
     let log: Logger
 
     init(
         registry: Registry, health: HealthChecks, authenticator: Authenticator = Authenticator(),
-        kubelets: KubeletClient? = nil,
-        logFiles: LogFiles? = nil,
+        kubelets: KubeletClient? = nil, logFiles: LogFiles? = nil, servesOldVersions: Bool = false,
         serverAddress: String = "", log: Logger
     ) {
         self.registry = registry
@@ -38,6 +39,7 @@ final class ServerContext: Sendable {
             UsageCollector(log: log) { try await kubelets.read($0, "/metrics/resource") }
         }
         self.logFiles = logFiles
+        self.servesOldVersions = servesOldVersions
         self.serverAddress = serverAddress
         self.log = log
     }

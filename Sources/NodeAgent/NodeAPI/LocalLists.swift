@@ -22,6 +22,7 @@ enum LocalLists {
         var item: JSON = [
             "id": .string(run?.id ?? ""), "pod": .string(pod.name), "namespace": .string(pod.namespace),
             "uid": .string(pod.uid), "name": .string(container.name), "image": .string(container.image),
+            "command": JSON(command(container, snapshot)),
             "imageID": .string(run?.imageID ?? ""),
             "state": .string(state(snapshot, container, run)),
             "pid": .int(Int64(run?.isRunning == true ? run?.pid ?? 0 : 0)),
@@ -43,6 +44,14 @@ enum LocalLists {
             json["container: \(lap.stage)"] = .int(Int64(clamping: lap.nanos / 1000))
         }
         return json
+    }
+
+    /// What it runs: as the pod says, else as its image does.
+    private static func command(_ container: Container, _ snapshot: PodSnapshot) -> [String] {
+        let (command, args) = (container.command, container.args)
+        if !command.isEmpty { return command + args }
+        guard case .found(let image) = snapshot.state.containers[container.name]?.image else { return args }
+        return image.config.entrypoint + (args.isEmpty ? image.config.command : args)
     }
 
     /// `Running`, `Exited`, or why it waits.

@@ -83,9 +83,7 @@ final class ManifestFolder: Sendable {
     private func read(_ file: String, _ identity: FileIdentity, before: [Pod]) -> File {
         do {
             let bytes = try HostFiles.read(file, limit: StaticPod.sizeLimit)
-            let pods = try StaticPod.parse(bytes, file: file, nodeName: nodeName, seenAt: .now()) { warning in
-                log.warning("odd manifest", metadata: ["file": "\(file)", "err": "\(warning)"])
-            }
+            let pods = try StaticPod.parse(bytes, file: file, nodeName: nodeName, seenAt: .now())
             return File(identity: identity, pods: pods)
         } catch {
             // A pod that runs is not ended by a slip of the pen.

@@ -15,9 +15,8 @@ enum StaticPod {
     /// - Parameters:
     ///   - file: its path, a part of the pod's identity.
     ///   - seenAt: noted in the pod, not a part of its identity.
-    ///   - warn: called with what is odd, but no reason to refuse.
     static func parse(
-        _ bytes: [UInt8], file: String, nodeName: String, seenAt: Timestamp, warn: (String) -> Void = { _ in }
+        _ bytes: [UInt8], file: String, nodeName: String, seenAt: Timestamp
     ) throws(ManifestError) -> [Pod] {
         let documents: [JSON]
         do {
@@ -28,27 +27,32 @@ enum StaticPod {
         }
         var pods: [Pod] = []
         for document in documents where !document.isNull {
-            pods.append(try pod(document, file: file, nodeName: nodeName, seenAt: seenAt, warn: warn))
+            pods.append(try pod(document, file: file, nodeName: nodeName, seenAt: seenAt))
         }
         guard !pods.isEmpty else { throw ManifestError("it holds no pod") }
         return pods
     }
 
     private static func pod(
-        _ document: JSON, file: String, nodeName: String, seenAt: Timestamp, warn: (String) -> Void
+        _ document: JSON, file: String, nodeName: String, seenAt: Timestamp
     ) throws(ManifestError) -> Pod {
         guard document.isObject else { throw ManifestError("a pod must be a map") }
         guard document.apiVersion == "v1", document.kind == "Pod" else {
-            throw ManifestError(
-                "it must be a v1 Pod, not \(document.apiVersion.isEmpty ? "of no version" : document.apiVersion) "
-                    + (document.kind.isEmpty ? "of no kind" : document.kind))
+            let found =
+                "\(document.apiVersion.isEmpty ? "of no version" : document.apiVersion) "
+                + (document.kind.isEmpty ? "of no kind" : document.kind)
+            let isOld = document.apiVersion.hasPrefix("v1beta") || document["version"].string != nil
+            throw ManifestError("it must be a v1 Pod, not \(found)" + (isOld ? "; \(Self.wayOut)" : ""))
         }
         guard let schema = Scheme.builtin.schema(apiVersion: "v1", kind: "Pod") else {
             throw ManifestError("pods have no schema")
         }
         var json = document
         if let error = schema.typeErrors(json).first { throw ManifestError(error) }
-        for field in schema.prune(&json) { warn("unknown field \"\(field)\"") }
+        // What would be dropped in silence may be what matters: an old name, a slip of the pen.
+        if let field = schema.prune(&json).first {
+            throw ManifestError("unknown field \"\(field)\"" + (Self.newName(field).map { "; v1 has \($0)" } ?? ""))
+        }
         json["status"] = .null
         guard !json.name.isEmpty else { throw ManifestError("metadata.name: Required value") }
         let hash = identity(of: json, file: file, nodeName: nodeName)
@@ -85,6 +89,27 @@ enum StaticPod {
         var pod = Pod(json)
         pod.json["status"] = ["phase": "Pending", "qosClass": .string(pod.computedQOSClass)]
         return pod
+    }
+
+    private static let wayOut =
+        "write apiVersion v1, kind Pod, metadata.name for id, and spec.containers for the manifest's containers"
+
+    /// What v1 calls a field of the versions before.
+    private static func newName(_ path: String) -> String? {
+        let name = path.split { ".[]".contains($0) }.last { Int($0) == nil } ?? ""
+        return switch name {
+        case "id": "metadata.name"
+        case "labels", "annotations": "metadata.\(name)"
+        case "desiredState", "manifest": "spec"
+        case "host": "spec.nodeName"
+        case "source": "the kind of a volume beside its name"
+        case "hostDir": "hostPath"
+        case "entrypoint": "command, and args for command"
+        case "cpu", "memory": "resources.limits.\(name)"
+        case "privileged", "capabilities": "securityContext.\(name)"
+        case "key": "name"
+        default: nil
+        }
     }
 
     /// What makes it another pod: its node, its file, and everything that it says.

@@ -1,6 +1,7 @@
 import ArgumentParser
 import ControlPlane
 import KubeAPI
+import Kernel
 import Transport
 
 /// `swiftlet proxy [run]`: the service proxy as a process of its own.
@@ -17,6 +18,8 @@ struct ProxyRunCommand: AsyncParsableCommand {
     func run() async throws {
         let signals = try TerminationSignals()
         let ground = try Ground(global: global, name: "proxy", roles: [.proxy])
+        var node = node
+        node.nodeName = node.nodeName ?? KernelFile.readIfPresent(ground.paths.nodeName)
         let site = try NodeSite(
             ground: ground, node: node, serviceRange: NodeSite.range(services.serviceCidr, "service-cidr"),
             role: "proxy")

@@ -70,7 +70,7 @@ enum ServerProcess {
         let site = try NodeSite(
             ground: ground, nodeName: (place.nodeName ?? NodeOptions.hostName).lowercased(),
             nodeIP: place.advertiseAddress, clusterRange: NodeSite.range(place.clusterCidr, "cluster-cidr"),
-            serviceRange: serviceRange, role: "server")
+            serviceRange: serviceRange, role: "server", kinds: [.server])
         let loops = EventLoops(count: 1)
         let half: ServerHalf
         do {

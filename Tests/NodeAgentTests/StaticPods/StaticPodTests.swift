@@ -74,13 +74,20 @@ import Testing
         #expect { try parse(text) } throws: { "\($0)".contains(message) }
     }
 
-    @Test func anUnknownFieldIsOddAndNoMore() throws {
-        var warnings: [String] = []
-        let pods = try StaticPod.parse(
-            Array((Self.manifest + "\n  imagee: x\n").utf8), file: "f", nodeName: "n", seenAt: Sample.now
-        ) { warnings.append($0) }
-        #expect(pods.count == 1)
-        #expect(warnings == ["unknown field \"spec.imagee\""])
+    @Test(arguments: [
+        ("\n  imagee: x\n", "unknown field \"spec.imagee\""),
+        ("\n  host: x\n", "unknown field \"spec.host\"; v1 has spec.nodeName"),
+    ])
+    func anUnknownFieldIsRefused(text: String, message: String) {
+        #expect(throws: ManifestError(message)) { try parse(Self.manifest + text) }
+    }
+
+    @Test func aManifestOfAnOldVersionNamesTheWayOut() {
+        #expect {
+            try parse(#"{"version": "v1beta2", "id": "old", "containers": []}"#)
+        } throws: {
+            "\($0)".hasPrefix("it must be a v1 Pod, not of no version of no kind; write apiVersion v1")
+        }
     }
 
     @Test func aMirrorIsThePodWithoutWhatTheAPIGives() throws {
