@@ -7,6 +7,8 @@ public struct ControllerOptions: Sendable {
     public var clusterCIDR: CIDR
     /// The prefix length of a node's range.
     public var nodeCIDRMaskSize: Int
+    /// The range and prefix length of the other family, where the cluster has both.
+    public var secondRange: (range: CIDR, maskSize: Int)?
     /// How long events are kept.
     public var eventTTL: Duration
     /// Every collection that is served and can be listed and deleted: what garbage collection and the deletion of
@@ -50,7 +52,7 @@ public final class ControllerManager: Sendable {
             EndpointSliceMirroring(client: client, informers: informers, log: log),
             NodeIPAM(
                 client: client, informers: informers, range: options.clusterCIDR, maskSize: options.nodeCIDRMaskSize,
-                recorder: recorder("cidrAllocator"), log: log),
+                second: options.secondRange, recorder: recorder("cidrAllocator"), log: log),
             NodeLifecycle(client: client, informers: informers, recorder: recorder("node-controller"), log: log),
             NamespaceDeletion(client: client, informers: informers, resources: options.resources, log: log),
             TaintEviction(

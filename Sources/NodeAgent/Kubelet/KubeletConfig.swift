@@ -17,8 +17,8 @@ public struct KubeletConfig: Sendable {
     public var manifests: String
     /// Folder of image archives that are imported at start; nil for none.
     public var imageDir: String?
-    /// The node's pod range where it is not the API's to give.
-    public var podCIDR: CIDR?
+    /// The node's pod ranges where they are not the API's to give, one of each family; empty where they are.
+    public var podCIDRs: [CIDR]
     public var maxPods: Int
     /// Processes and threads that one pod may have; nil for no bound.
     public var podPidsLimit: Int?
@@ -40,7 +40,7 @@ public struct KubeletConfig: Sendable {
 
     public init(
         nodeName: String, nodeIPs: [IPAddress], dataDir: String, runDir: String, logDir: String, manifests: String,
-        imageDir: String? = nil, podCIDR: CIDR? = nil, maxPods: Int = 110, podPidsLimit: Int? = nil, clusterCIDR: CIDR,
+        imageDir: String? = nil, podCIDRs: [CIDR] = [], maxPods: Int = 110, podPidsLimit: Int? = nil, clusterCIDR: CIDR,
         serviceCIDR: CIDR,
         port: Int = 10250, tls: ServerTLS? = nil, clusterDNS: [String] = [], clusterDomain: String = "cluster.local",
         resolvConf: String = "/etc/resolv.conf"
@@ -52,7 +52,7 @@ public struct KubeletConfig: Sendable {
         self.logDir = logDir
         self.manifests = manifests
         self.imageDir = imageDir
-        self.podCIDR = podCIDR
+        self.podCIDRs = podCIDRs
         self.maxPods = maxPods
         self.podPidsLimit = podPidsLimit
         self.clusterCIDR = clusterCIDR

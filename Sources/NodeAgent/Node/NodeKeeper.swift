@@ -118,7 +118,7 @@ final class NodeKeeper: Sendable {
     // MARK: the object
 
     private func register() async throws -> JSON {
-        let range = try await rangeToAskFor()
+        let ranges = try await rangesToAskFor()
         var object: JSON = [
             "kind": "Node", "apiVersion": "v1",
             "metadata": [
@@ -127,9 +127,7 @@ final class NodeKeeper: Sendable {
             ],
             "spec": .emptyObject,
         ]
-        if let range {
-            object["spec"] = ["podCIDR": .string(range.description), "podCIDRs": [.string(range.description)]]
-        }
+        if let ranges { object["spec"] = Self.spec(ranges) }
         object["status"] = status(known: .null)
         do {
             return try await client.create(.nodes, object)
@@ -138,21 +136,26 @@ final class NodeKeeper: Sendable {
         }
     }
 
-    /// The range that the node brings along: its own, or the one that its pods have addresses of (its object was deleted
+    private static func spec(_ ranges: [CIDR]) -> JSON {
+        ["podCIDR": JSON(ranges.first?.description), "podCIDRs": JSON(ranges.map(\.description))]
+    }
+
+    /// The ranges that the node brings along: its own, or those that its pods have addresses of (its object was deleted
     /// while they ran). Nil leaves it to the API. A range of one's own must not be another node's.
-    private func rangeToAskFor() async throws -> CIDR? {
-        guard let range = config.podCIDR ?? (node.current.isNetworkReady ? SavedRange.read(paths.node) : nil) else {
-            return nil
-        }
+    private func rangesToAskFor() async throws -> [CIDR]? {
+        let isOwn = !config.podCIDRs.isEmpty
+        let ranges = isOwn ? config.podCIDRs : node.current.isNetworkReady ? SavedRanges.read(paths.node) : []
+        guard !ranges.isEmpty else { return nil }
         let others = try await client.list(.nodes)["items"].items.map(Node.init)
         let taker = others.first { other in
-            other.name != config.nodeName && other.podCIDRs.contains { CIDR($0)?.overlaps(range) == true }
+            other.name != config.nodeName
+                && other.podCIDRs.compactMap { CIDR($0) }.contains { taken in ranges.contains { $0.overlaps(taken) } }
         }
-        guard config.podCIDR != nil else { return taker == nil ? range : nil }
-        let problem = taker.map { "the pod range \(range) overlaps that of node \($0.name)" }
+        guard isOwn else { return taker == nil ? ranges : nil }
+        let problem = taker.map { "the pod range \(ranges.text) overlaps that of node \($0.name)" }
         if let problem { log.error("cannot use the pod range", metadata: ["err": "\(problem)"]) }
         state.withLock { $0.rangeProblem = problem }
-        return range
+        return ranges
     }
 
     private func correctLabels(of object: JSON) async throws {
@@ -165,32 +168,33 @@ final class NodeKeeper: Sendable {
     // MARK: the pod range
 
     private func takeRange(from object: JSON) async throws {
-        let given = Node(object).podCIDR.flatMap { CIDR($0) }
-        if let own = config.podCIDR {
-            // It was given to the runtime at start.
-            if let given, given != own {
+        let given = Node(object).podCIDRs.compactMap { CIDR($0) }
+        let own = config.podCIDRs
+        if !own.isEmpty {
+            // They were given to the runtime at start.
+            if given.isEmpty {
+                try await client.patch(.nodes, name: config.nodeName, ["spec": Self.spec(own)])
+            } else if given != own {
                 state.withLock {
-                    $0.rangeProblem = "the node's pod range in the API is \(given), but it was started with \(own)"
+                    $0.rangeProblem =
+                        "the node's pod range in the API is \(given.text), but it was started with \(own.text)"
                 }
-            } else if given == nil {
-                let text = JSON.string(own.description)
-                try await client.patch(.nodes, name: config.nodeName, ["spec": ["podCIDR": text, "podCIDRs": [text]]])
             }
             return
         }
-        guard let given else { return }
+        guard !given.isEmpty else { return }
         do throws(RuntimeError) {
-            try runtime.setPodCIDR(given)
+            try runtime.setPodCIDRs(given)
         } catch {
             node.change {
                 $0.isNetworkReady = false
-                $0.networkProblem = "cannot use the pod range \(given): \(error)"
+                $0.networkProblem = "cannot use the pod range \(given.text): \(error)"
             }
             return
         }
         let isNews = !node.current.isNetworkReady
         node.change { $0.isNetworkReady = true }
-        SavedRange.write(given, to: paths.node, log: log)
+        SavedRanges.write(given, to: paths.node, log: log)
         if isNews { onChange() }
     }
 
@@ -245,26 +249,5 @@ final class NodeKeeper: Sendable {
         events.record(
             object: object, type: .normal, reason: isReady ? "NodeReady" : "NodeNotReady",
             message: "Node \(config.nodeName) status is now: \(isReady ? "NodeReady" : "NodeNotReady")")
-    }
-}
-
-/// The pod range that the node had when it last ran, so that pods can be made before the API is heard.
-enum SavedRange {
-    static func read(_ path: String) -> CIDR? {
-        // Missing at the first start; a damaged one is told anew by the API.
-        guard let bytes = try? DurableFile.read(path), let json = try? JSON.parse(bytes), json["format"].int == 1 else {
-            return nil
-        }
-        return json["podCIDR"].string.flatMap { CIDR($0) }
-    }
-
-    static func write(_ range: CIDR, to path: String, log: Logger) {
-        guard read(path) != range else { return }
-        let json: JSON = ["format": 1, "podCIDR": .string(range.description)]
-        do throws(KernelError) {
-            try DurableFile.write(json.serialized(), to: path, isSynced: false)
-        } catch {
-            log.warning("cannot keep the pod range", metadata: ["err": "\(error)"])
-        }
     }
 }

@@ -18,7 +18,7 @@ struct ProxyRunCommand: AsyncParsableCommand {
         let signals = try TerminationSignals()
         let ground = try Ground(global: global, name: "proxy", roles: [.proxy])
         let site = try NodeSite(
-            ground: ground, node: node, serviceRange: NodeSite.range(services.serviceCidr, "service-cidr"),
+            ground: ground, node: node, serviceRanges: NodeSite.ranges(services.serviceCidr, "service-cidr"),
             role: "proxy")
         let loops = EventLoops(count: 1)
         let client = api.client(
