@@ -18,13 +18,17 @@ enum NodeAddress {
     /// The ranges that this node's kernel can use: IPv6 may be switched off, and then the node does without.
     static func usable(_ ranges: [CIDR], log: Logger) -> [CIDR] {
         guard let range = ranges.first(of: .ipv6) else { return ranges }
-        let settings = ["all", "default"].map { "net/ipv6/conf/\($0)/disable_ipv6" }
-        let off = settings.first { KernelFile.readIfPresent("/proc/sys/\($0)") != "0" }
-        guard let off else { return ranges }
+        guard let off = settingThatDisablesIPv6() else { return ranges }
         log.warning(
             "pods and services of this node have no IPv6: its kernel does none",
             metadata: ["range": "\(range)", "setting": "\(off)"])
         return ranges.filter { $0.family == .ipv4 }
+    }
+
+    /// The kernel setting that switches IPv6 off, or would if there were any; nil where it is on.
+    static func settingThatDisablesIPv6() -> String? {
+        ["all", "default"].map { "net/ipv6/conf/\($0)/disable_ipv6" }
+            .first { KernelFile.readIfPresent("/proc/sys/\($0)") != "0" }
     }
 
     /// For each range the address that was given, else the source of the default route, else the range's first address,

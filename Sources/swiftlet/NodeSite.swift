@@ -62,6 +62,11 @@ final class NodeSite: Sendable {
     }
 
     private static func check(_ serviceRanges: [CIDR], _ clusterRanges: [CIDR]) throws {
+        if let range = clusterRanges.first(where: { serviceRanges.first(of: $0.family) == nil }) {
+            throw CommandError(
+                "cannot start: pods have the range \(range), but services have none of \(range.family.name); give one by "
+                    + "--service-cidr")
+        }
         for range in serviceRanges {
             guard let pods = clusterRanges.first(of: range.family) else {
                 throw CommandError(
@@ -123,6 +128,11 @@ final class NodeSite: Sendable {
             nodeIP: address,
             clusterCIDR: podRanges.first ?? clusterRange, serviceCIDR: serviceRange,
             nodePorts: nodePorts ?? 30_000...32_767)
+        if addresses.count > 1, let pods = (podRanges.first(of: .ipv6) ?? clusterRanges.first(of: .ipv6)),
+            let services = serviceRanges.first(of: .ipv6)
+        {
+            config.second = ProxyConfig.Site(nodeIP: addresses[1], clusterCIDR: pods, serviceCIDR: services)
+        }
         config.nodePortAddresses = try node.proxy.nodePortRanges
         config.masqueradesAll = node.proxy.masqueradeAll
         config.conntrack = node.proxy.conntrack

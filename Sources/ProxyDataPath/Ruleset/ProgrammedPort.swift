@@ -78,17 +78,12 @@ extension Front {
         }
     }
 
-    /// Elements that say which clients may connect.
-    func forEachGuard(_ body: (NftSet.Kind, NftElement) -> Void) {
-        guard let sources, case .address(let address, let port) = place else { return }
+    /// Elements that say which clients may connect. `id`: by which the mark knows the service for clients outside.
+    func forEachGuard(id: UInt32, _ body: (NftSet.Kind, NftElement) -> Void) {
+        guard let sources, case .address(let address, _) = place else { return }
         body(.guarded, NftElement(words))
         for range in sources where range.family == address.family {
-            body(
-                .allowed,
-                NftElement(
-                    NftWords(
-                        NftWords.word(range.network), NftWords.word(address), NftWords.word(proto),
-                        NftWords.word(port: port))))
+            body(.allowed, NftElement(NftWords(range.network, id)))
         }
     }
 }

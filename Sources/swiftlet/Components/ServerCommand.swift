@@ -16,8 +16,8 @@ struct ServerPlaceOptions: ParsableArguments {
     @OptionGroup(title: "DNS") var dns: DNSOptions
 
     func validate() throws {
-        if let advertiseAddress, IPAddress(advertiseAddress) == nil {
-            throw ValidationError("--advertise-address \(advertiseAddress): it must be an IP address")
+        if let advertiseAddress, IPAddress(advertiseAddress)?.isIPv4 != true {
+            throw ValidationError("--advertise-address \(advertiseAddress): it must be an IPv4 address")
         }
         try ServerOptions.checkRanges("cluster-cidr", clusterCidr)
     }

@@ -36,7 +36,8 @@ final class ServerHalf: Sendable {
             nodeName: place.nodeName, securePort: options.securePort, log: log)
         if servesComponents { try pki.serveComponents() }
         let server = try APIServer(
-            options.apiServer(paths: paths, address: place.addresses[0], dns: place.dns), pki: pki, loops: loops, log: log)
+            options.apiServer(paths: paths, address: place.addresses[0], dns: place.dns), pki: pki, loops: loops,
+            log: log)
         do {
             try await server.start()
             return ServerHalf(
