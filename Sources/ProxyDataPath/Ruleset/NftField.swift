@@ -11,6 +11,8 @@ enum NftField: Sendable, Hashable {
     case mark
     /// The mark's bits within a mask.
     case maskedMark(UInt32)
+    /// The same with other bits set.
+    case maskedMarkWith(UInt32, UInt32)
     /// A random number below that.
     case random(Int)
 
@@ -25,6 +27,7 @@ enum NftField: Sendable, Hashable {
         case .destinationPort: "th dport"
         case .mark: "ct mark"
         case .maskedMark(let mask): "(ct mark & \(hex(mask)))"
+        case .maskedMarkWith(let mask, let bits): "(ct mark & \(hex(mask)) | \(hex(bits)))"
         case .random(let limit): "numgen random mod \(limit)"
         }
     }
@@ -36,7 +39,7 @@ enum NftField: Sendable, Hashable {
         case .address(_, let family), .sourcePrefix(_, let family): .address(family)
         case .protocolNumber: .proto
         case .destinationPort: .port
-        case .mark, .maskedMark: .mark
+        case .mark, .maskedMark, .maskedMarkWith: .mark
         case .random: .number
         }
     }
@@ -87,7 +90,7 @@ enum NftField: Sendable, Hashable {
         case .address(.sourceAddress, .ipv6), .sourcePrefix(_, .ipv6): Self.payload(protocol: 13, field: 8)
         case .destinationPort: Self.payload(protocol: 11, field: 2)
         case .protocolNumber: UserData.number(0, 9) + UserData.nested(1, UserData.number(0, 16))
-        case .mark, .maskedMark:
+        case .mark, .maskedMark, .maskedMarkWith:
             UserData.number(0, 12) + UserData.nested(1, UserData.number(0, 3) + UserData.number(1, .max))
         case .random(let limit):
             UserData.number(0, 23)

@@ -21,7 +21,8 @@ struct NftSet: Sendable, Hashable {
         case nodeportsInside
         /// Those of `outside` that not everybody may connect to.
         case guarded
-        /// Who may: the client's address cut to each length of prefix in turn, with the service's id.
+        /// Who may: the client's address cut to each length of prefix in turn, with the service's id
+        /// and the length.
         case allowed
         /// From the low bits of a mark to the chain that goes on.
         case picks

@@ -20,6 +20,8 @@ extension NftStatement {
             case .mark: return [.connection(.mark, into: register)]
             case .maskedMark(let mask):
                 return [.connection(.mark, into: register), .bitwise(register, mask: bytes(mask), xor: bytes(0))]
+            case .maskedMarkWith(let mask, let bits):
+                return [.connection(.mark, into: register), .bitwise(register, mask: bytes(mask), xor: bytes(bits))]
             case .random(let limit): return [.random(below: UInt32(limit), into: register)]
             }
         }

@@ -184,7 +184,9 @@ struct Ruleset: Sendable, Hashable {
         // A set of ranges would cost 59 ms for each deletion: so the address is looked up at each length.
         let ranges = (1...family.bitCount).reversed().map { length in
             NftRule(
-                .isMember(.sourcePrefix(length, family), .maskedMark(layout.idMask), of: sets[.allowed]), .back)
+                .isMember(
+                    .sourcePrefix(length, family), .maskedMarkWith(layout.idMask, layout.length(length)),
+                    of: sets[.allowed]), .back)
         }
         return [
             NftChain("guard", ranges + [NftRule(.drop)]),

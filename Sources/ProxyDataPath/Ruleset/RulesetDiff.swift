@@ -143,22 +143,11 @@ extension BackendPool {
 extension ProgrammedPort {
     /// The elements by which clients get to its pools.
     func forEachFrontElement(_ plan: RulesetPlan, _ body: (NftSet.Kind, NftElement) -> Void) {
-        // Addresses of one port share its id: a range of clients is there once for all of them.
-        var allowed: Set<NftWords> = []
         for front in fronts {
             let words = front.words
-            var pool: BackendPool?
-            front.forEachWay { way in
-                if way.map == .outside { pool = way.isLocal ? local : all }
-                body(way.map, NftElement(words, NftWords(plan.mark(of: way, self))))
-            }
-            guard front.sources != nil else { continue }
-            front.forEachGuard(id: plan.layout.id(pool?.id ?? 0)) { kind, element in
-                // Without an id (all are taken) nobody is let in.
-                let isNew = pool != nil && allowed.insert(element.key).inserted
-                if kind == .guarded || isNew { body(kind, element) }
-            }
+            front.forEachWay { body($0.map, NftElement(words, NftWords(plan.mark(of: $0, self)))) }
         }
+        forEachGuard(plan.layout, body)
     }
 
     /// All elements of the port.

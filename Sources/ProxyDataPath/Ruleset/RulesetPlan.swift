@@ -294,8 +294,8 @@ struct RulesetPlan {
         }
         for front in port.fronts {
             front.forEachWay { counts[$0.map.rawValue] += step }
-            if front.sources != nil { front.forEachGuard(id: 0) { kind, _ in counts[kind.rawValue] += step } }
         }
+        port.forEachGuard(layout) { kind, _ in counts[kind.rawValue] += step }
         let slots = port.all.slots.count + (port.local?.slots.count ?? 0)
         if port.affinitySeconds == nil {
             counts[NftSet.Kind.backends.rawValue] += step * slots

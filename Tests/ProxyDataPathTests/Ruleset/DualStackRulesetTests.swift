@@ -70,7 +70,7 @@ import Testing
             "add element ip6 swiftlet-test services { fd00:10:96::10 . tcp . 80 : 0x00006002 }",
             "add element ip6 swiftlet-test backends { 0x00004000 . 0 : fd00:10:244::5 . 8080, "
                 + "0x00004000 . 1 : fd00:10:244::6 . 8080 }",
-            "add element ip6 swiftlet-test allowed { 2001:db8:1:: . 0x00004000 }",
+            "add element ip6 swiftlet-test allowed { 2001:db8:1:: . 0x00004040 }",
             "add element ip6 swiftlet-test guarded { 2001:db8:cb::1 . tcp . 80 }",
             "add element ip6 swiftlet-test hairpin { fd00:10:244::5 . fd00:10:244::5, fd00:10:244::6 . fd00:10:244::6 }",
             "dnat ip6 to (ct mark & 0xffffc000) . numgen random mod 2 map @backends",

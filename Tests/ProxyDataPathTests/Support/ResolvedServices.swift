@@ -49,7 +49,7 @@ struct ResolvedServices: Equatable {
         }
         for element in live[NftSet.Kind.allowed.rawValue]?.elements.keys.map({ $0 }) ?? [] {
             let fronts = ids.filter { $0.value == layout.id(of: element[1]) && $0.key.hasPrefix("outside") }
-            guards.insert("\(element[0]): \(fronts.keys.sorted())")
+            guards.insert("\(element[0])/\(element[1] & ~layout.idMask): \(fronts.keys.sorted())")
         }
     }
 
