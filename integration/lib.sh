@@ -78,6 +78,15 @@ node_up() {
     ip -n "$NETNS" route add default via 192.0.2.1
 }
 
+# node_up_dual: the same with IPv6, on the uplink and as a default route.
+node_up_dual() {
+    node_up
+    ip -n "$NETNS" addr add 2001:db8:1::2/64 dev uplink nodad
+    ip -n "$NETNS-out" addr add 2001:db8:1::1/64 dev uplink nodad
+    ip -n "$NETNS" -6 route add default via 2001:db8:1::1
+}
+DUAL_RANGES=(--cluster-cidr 10.244.0.0/16,fd00:10:244::/56 --service-cidr 10.96.0.0/16,fd00:10:96::/112)
+
 # on COMMAND...: runs it in the node's network namespace, with the host's mounts and cgroups.
 on() { nsenter --net="/run/netns/$NETNS" "$@"; }
 outside() { nsenter --net="/run/netns/$NETNS-out" "$@"; }

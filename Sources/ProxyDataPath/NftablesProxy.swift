@@ -19,6 +19,8 @@ final class NftablesProxy: ServiceCarrier {
         var newProblems: [String] = []
     }
 
+    /// Of all addresses of its table.
+    let family: IPAddress.Family
     private let kernel: any NftKernel
     private let conntrack: Conntrack?
     private let log: Logger
@@ -29,13 +31,15 @@ final class NftablesProxy: ServiceCarrier {
         kernel: any NftKernel, conntrack: Conntrack?, ruleset: Ruleset, nodeAddresses: [NftElement], log: Logger,
         chunkLimit: Int = RulesetDiff.chunkLimit
     ) {
+        family = ruleset.family
         self.kernel = kernel
         self.conntrack = conntrack
         self.log = log
         self.chunkLimit = chunkLimit
         state = Mutex(
             State(
-                plan: RulesetPlan(layout: ruleset.layout), ruleset: ruleset, nodeAddresses: nodeAddresses,
+                plan: RulesetPlan(layout: ruleset.layout, family: ruleset.family), ruleset: ruleset,
+                nodeAddresses: nodeAddresses,
                 wantedNodeAddresses: nodeAddresses))
     }
 
@@ -75,20 +79,25 @@ final class NftablesProxy: ServiceCarrier {
     var wantsRetry: Bool { false }
 
     func setNodePortAddresses(_ addresses: [IPAddress]) {
-        let known = addresses.filter(\.isIPv4)
-        conntrack?.setNodeAddresses(known.compactMap(\.ipv4))
-        let elements = known.sorted().map { NftElement(NftWords(NftWords.word($0))) }
+        let known = addresses.filter { $0.family == family }
+        conntrack?.setNodeAddresses(known)
+        let elements = Self.elements(known)
         state.withLock { state in
             state.wantedNodeAddresses = elements
             if state.isUncertain { state.nodeAddresses = elements }
         }
     }
 
+    /// Addresses of the node as elements of their set.
+    static func elements(_ addresses: [IPAddress]) -> [NftElement] {
+        addresses.sorted().map { NftElement(NftWords($0)) }
+    }
+
     private static func moveNodeAddresses(_ state: inout State) -> NftTransaction? {
         let (old, new) = (state.nodeAddresses, state.wantedNodeAddresses)
         guard old != new, state.ruleset.carriesServices else { return nil }
         state.nodeAddresses = new
-        var transaction = NftTransaction(table: state.ruleset.table)
+        var transaction = NftTransaction(state.ruleset)
         let set = state.ruleset.sets[.nodeAddresses]
         transaction.add(.deleteElements(set, old.filter { !new.contains($0) }))
         transaction.add(.addElements(set, new.filter { !old.contains($0) }))
@@ -178,7 +187,8 @@ final class NftablesProxy: ServiceCarrier {
         } else {
             let known = old.desired
             plan = RulesetPlan(
-                layout: state.ruleset.layout, inheriting: applied, services: known.count + changes.count)
+                layout: state.ruleset.layout, family: family, inheriting: applied,
+                services: known.count + changes.count)
             for change in known { plan.apply(change) }
             for change in changes { plan.apply(change) }
             plan.endInheritance()
@@ -216,7 +226,7 @@ final class NftablesProxy: ServiceCarrier {
     {
         var gone: Set<Conntrack.Gone> = []
         if let applied {
-            let inherited = InheritedState(applied, plan.layout)
+            let inherited = InheritedState(applied, plan.layout, family)
             for (id, backends) in inherited.udpBackends {
                 for backend in backends { gone.insert(.init(id: id, backend: backend)) }
             }

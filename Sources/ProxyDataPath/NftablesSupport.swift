@@ -6,14 +6,17 @@ import KubeAPI
 enum NftablesSupport {
     /// What is wrong, in words; nil where all rules that we make are understood. Nothing stays: a table with every kind
     /// of rule is made and deleted in one transaction.
-    static func problem() -> String? {
-        guard let cluster = CIDR("10.244.0.0/16"), let services = CIDR("10.96.0.0/16") else { return nil }
+    static func problem(_ family: IPAddress.Family = .ipv4) -> String? {
+        let isIPv4 = family == .ipv4
+        guard let cluster = CIDR(isIPv4 ? "10.244.0.0/16" : "fd00:10:244::/56"),
+            let services = CIDR(isIPv4 ? "10.96.0.0/16" : "fd00:10:96::/112")
+        else { return nil }
         let ruleset = Ruleset(
             table: "swiftlet-check-\(getpid())", clusterRange: cluster, serviceRange: services,
-            nodeAddress: IPAddress(ipv4: 0x7f00_0001), layout: .standard)
+            nodeAddress: isIPv4 ? IPAddress(ipv4: 0x7f00_0001) : IPAddress(ipv6: 1), layout: .standard)
         do throws(KernelError) {
-            let connection = try NftConnection()
-            var transaction = NftTransaction(table: ruleset.table)
+            let connection = try NftConnection(family)
+            var transaction = NftTransaction(ruleset)
             transaction.add(.addTable)
             for set in ruleset.usedSets { transaction.add(.addSet(set)) }
             for chain in ruleset.chains { transaction.add(chain) }
@@ -26,7 +29,8 @@ enum NftablesSupport {
         } catch {
             switch error.code {
             case EPERM: return "\(error): it needs CAP_NET_ADMIN"
-            case EPROTONOSUPPORT, EOPNOTSUPP: return "\(error): the kernel has no nf_tables"
+            case EPROTONOSUPPORT, EOPNOTSUPP:
+                return "\(error): the kernel has no nf_tables\(isIPv4 ? "" : " for IPv6")"
             default: return "\(error)"
             }
         }

@@ -14,12 +14,14 @@ public struct ProxyConfig: Sendable {
     /// Names what we leave in the kernel: the table `swiftlet-<tag>`, and our routes.
     public var tag: String
     public var nodeName: String
-    /// The node's own address (IPv4), which must be on one of its links.
+    /// The node's own address (IPv4), which must be on one of its links; likewise the ranges.
     public var nodeIP: IPAddress
     /// Where all pods of the cluster are.
     public var clusterCIDR: CIDR
     /// Where the virtual addresses are.
     public var serviceCIDR: CIDR
+    /// The same three of IPv6, where services have addresses of both families.
+    public var second: Site?
     /// Ports that services of type NodePort get.
     public var nodePorts: ClosedRange<Int>
     /// Bits of the connection mark that rules may use for what they find out about a connection.
@@ -47,6 +49,26 @@ public struct ProxyConfig: Sendable {
         self.markMask = markMask
     }
 
+    /// What of one family the proxy has to do with.
+    public struct Site: Sendable {
+        public var nodeIP: IPAddress
+        public var clusterCIDR: CIDR
+        public var serviceCIDR: CIDR
+
+        public init(nodeIP: IPAddress, clusterCIDR: CIDR, serviceCIDR: CIDR) {
+            self.nodeIP = nodeIP
+            self.clusterCIDR = clusterCIDR
+            self.serviceCIDR = serviceCIDR
+        }
+
+        var family: IPAddress.Family { nodeIP.family }
+    }
+
+    /// IPv4, and IPv6 where it is carried as well.
+    var sites: [Site] {
+        [Site(nodeIP: nodeIP, clusterCIDR: clusterCIDR, serviceCIDR: serviceCIDR)] + [second].compactMap(\.self)
+    }
+
     /// `swiftlet-<tag>`
     public var table: String { Self.table(tag: tag) }
 
@@ -61,13 +83,18 @@ public struct ProxyConfigError: Error, CustomStringConvertible {
 extension ProxyConfig {
     /// The layout of marks, after all settings have been looked at.
     func check() throws(ProxyConfigError) -> MarkLayout {
-        guard nodeIP.isIPv4, clusterCIDR.family == .ipv4, serviceCIDR.family == .ipv4 else {
-            throw ProxyConfigError(
-                description: "cannot proxy for \(nodeIP), \(clusterCIDR), \(serviceCIDR): only IPv4 is carried")
-        }
-        guard !clusterCIDR.overlaps(serviceCIDR) else {
-            throw ProxyConfigError(
-                description: "cannot proxy: pods' range \(clusterCIDR) and services' range \(serviceCIDR) overlap")
+        for (site, family) in zip(sites, IPAddress.Family.allCases) {
+            let (pods, services) = (site.clusterCIDR, site.serviceCIDR)
+            guard [site.family, pods.family, services.family].allSatisfy({ $0 == family }) else {
+                throw ProxyConfigError(
+                    description:
+                        "cannot proxy for \(site.nodeIP), \(pods), \(services): they are not all of \(family.name)"
+                )
+            }
+            guard !pods.overlaps(services) else {
+                throw ProxyConfigError(
+                    description: "cannot proxy: pods' range \(pods) and services' range \(services) overlap")
+            }
         }
         guard let layout = MarkLayout(mask: markMask) else {
             throw ProxyConfigError(

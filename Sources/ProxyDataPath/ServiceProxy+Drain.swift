@@ -83,9 +83,9 @@ extension ServiceProxy: EndpointDrain {
     /// Where they can't be counted nobody is waited for.
     private func hasOpenConnections(_ addresses: [IPAddress]) -> Bool {
         if carrier.openConnections(to: addresses) > 0 { return true }
-        guard let conntrack else { return false }
         do throws(KernelError) {
-            return try conntrack.openConnections(to: addresses) > 0
+            for conntrack in conntracks where try conntrack.openConnections(to: addresses) > 0 { return true }
+            return false
         } catch {
             log.debug("cannot count connections", metadata: ["err": "\(error)"])
             return false

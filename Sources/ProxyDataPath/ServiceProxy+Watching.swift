@@ -70,13 +70,15 @@ extension ServiceProxy {
         var isLeaving =
             node.isDeleting || node["spec"]["taints"].items.contains { $0["key"].string == Self.toBeDeleted }
         if case .deleted = event { isLeaving = true }
-        let range = CIDR(node["spec"]["podCIDR"].stringValue).flatMap { config.clusterCIDR.contains($0) ? $0 : nil }
-        if let range { rules?.setPodRange(range) }
+        let ranges = Node(node).podCIDRs.compactMap { CIDR($0) }.filter { range in
+            config.sites.contains { $0.clusterCIDR.contains(range) }
+        }
+        for table in rules { if let range = ranges.first(of: table.family) { table.setPodRange(range) } }
         change { state in
             state.nodeIsLeaving = isLeaving
             state.services.set(zone: node.labels["topology.kubernetes.io/zone"])
-            if range != state.podRange {
-                state.podRange = range
+            if ranges != state.podRanges {
+                state.podRanges = ranges
                 state.hasNewSite = true
             }
         }

@@ -14,7 +14,7 @@ public final class ServiceProxy: Sendable {
 
     struct State {
         var services: ServiceMap
-        var hostPorts = HostPorts()
+        var hostPorts: HostPorts
         /// All lists are in.
         var isReady = false
         /// The first changes, which are all, have been carried out.
@@ -26,7 +26,7 @@ public final class ServiceProxy: Sendable {
         var mustVerify = false
         /// Another range of the node's pods, or other addresses of the node.
         var hasNewSite = false
-        var podRange: CIDR?
+        var podRanges: [CIDR] = []
         /// The node is being deleted.
         var nodeIsLeaving = false
         var drains = DrainWaiters()
@@ -47,12 +47,14 @@ public final class ServiceProxy: Sendable {
     let client: (any APIClient)?
     let log: Logger
     let carrier: any ServiceCarrier
-    /// Our table: the carrier itself, or what lets pods out in userspace mode; nil where nf_tables can't be used.
-    let rules: NftablesProxy?
-    let conntrack: Conntrack?
-    private let rulesPort: UInt32
+    /// Our tables, one for each family: the carrier itself, or what lets pods out in userspace mode; none where nf_tables
+    /// can't be used.
+    let rules: [NftablesProxy]
+    let conntracks: [Conntrack]
+    /// By which the kernel names our own changes of each table.
+    private let rulesPorts: [UInt32]
     private let addresses: NodePortAddresses
-    private let route: ServiceRoute?
+    private let routes: [ServiceRoute]
     let loop: EpollLoop
     private let worker: WorkerThreads
     let state: Mutex<State>
@@ -74,50 +76,78 @@ public final class ServiceProxy: Sendable {
         self.config = config
         self.client = client
         self.log = log
-        let problem = config.mode == .userspace ? nil : NftablesSupport.problem()
+        let sites = config.sites
+        let problem =
+            config.mode == .userspace ? nil : sites.lazy.compactMap { NftablesSupport.problem($0.family) }.first
         if config.mode == .nftables, let problem {
             throw ProxyConfigError(description: "cannot carry services by nftables: \(problem)")
         }
         mode = config.mode == .userspace || problem != nil ? .userspace : .nftables
         fallbackReason = problem
-        var ruleset = Ruleset(
-            table: config.table, clusterRange: config.clusterCIDR, serviceRange: config.serviceCIDR,
-            nodeAddress: config.nodeIP, layout: layout)
-        ruleset.masqueradesAll = config.masqueradesAll
-        ruleset.carriesServices = mode == .nftables
-        addresses = try NodePortAddresses(primary: config.nodeIP, ranges: config.nodePortAddresses, log: log)
+        let carriesByRules = mode == .nftables
+        let rulesets = sites.map { site in
+            var ruleset = Ruleset(
+                table: config.table, clusterRange: site.clusterCIDR, serviceRange: site.serviceCIDR,
+                nodeAddress: site.nodeIP, layout: layout)
+            ruleset.masqueradesAll = config.masqueradesAll
+            ruleset.carriesServices = carriesByRules
+            return ruleset
+        }
+        addresses = try NodePortAddresses(
+            primary: sites.map(\.nodeIP), ranges: config.nodePortAddresses, log: log)
         let current = addresses.current
-        if mode == .nftables {
-            let kernel = try NftConnection()
-            let conntrack = try Conntrack(nodeAddresses: current.compactMap(\.ipv4), log: log)
-            let proxy = NftablesProxy(
-                kernel: kernel, conntrack: conntrack, ruleset: ruleset,
-                nodeAddresses: current.filter(\.isIPv4).map { NftElement(NftWords(NftWords.word($0))) }, log: log)
-            carrier = proxy
-            (rules, rulesPort, self.conntrack) = (proxy, kernel.port, conntrack)
+        var made: [NftablesProxy] = []
+        var ports: [UInt32] = []
+        var conntracks: [Conntrack] = []
+        if carriesByRules {
+            for ruleset in rulesets {
+                let kernel = try NftConnection(ruleset.family)
+                let own = current.filter { $0.family == ruleset.family }
+                let conntrack = try Conntrack(ruleset.family, nodeAddresses: own, log: log)
+                made.append(
+                    NftablesProxy(
+                        kernel: kernel, conntrack: conntrack, ruleset: ruleset,
+                        nodeAddresses: NftablesProxy.elements(own), log: log))
+                ports.append(kernel.port)
+                conntracks.append(conntrack)
+            }
+            carrier = made.count == 1 ? made[0] : DualCarrier(parts: made)
             egressProblem = nil
         } else {
             let forwarder = try Forwarder(config, log: log)
             forwarder.setNodePortAddresses(current)
             carrier = forwarder
-            do throws(KernelError) {
-                let kernel = try NftConnection()
-                let proxy = NftablesProxy(
-                    kernel: kernel, conntrack: nil, ruleset: ruleset, nodeAddresses: [], log: log)
-                try proxy.start([])
-                (rules, rulesPort, egressProblem) = (proxy, kernel.port, nil)
-            } catch {
-                (rules, rulesPort, egressProblem) = (nil, 0, "pods can't reach the outside: \(error)")
+            var problem: String?
+            for ruleset in rulesets {
+                do throws(KernelError) {
+                    let kernel = try NftConnection(ruleset.family)
+                    let proxy = NftablesProxy(
+                        kernel: kernel, conntrack: nil, ruleset: ruleset, nodeAddresses: [], log: log)
+                    try proxy.start([])
+                    made.append(proxy)
+                    ports.append(kernel.port)
+                } catch {
+                    problem = problem ?? "pods can't reach the outside: \(error)"
+                }
             }
+            egressProblem = problem
             // For drains alone: without it nobody is waited for.
-            conntrack = try? Conntrack(nodeAddresses: [], log: log)
+            conntracks = sites.compactMap { try? Conntrack($0.family, nodeAddresses: [], log: log) }
         }
+        (rules, rulesPorts, self.conntracks) = (made, ports, conntracks)
         loop = try EpollLoop(name: "swl-proxy-net")
-        route = try ServiceRoute(config, isLocal: mode == .userspace, log: log)
+        var routes: [ServiceRoute] = []
+        for site in sites {
+            let route = try ServiceRoute(site, tag: config.tag, isLocal: mode == .userspace, log: log)
+            if let route { routes.append(route) }
+        }
+        self.routes = routes
         worker = try WorkerThreads(name: "swl-proxy", count: 1)
         state = Mutex(
             State(
-                services: ServiceMap(nodeName: config.nodeName, masqueradesAll: config.masqueradesAll)))
+                services: ServiceMap(
+                    nodeName: config.nodeName, families: sites.map(\.family), masqueradesAll: config.masqueradesAll),
+                hostPorts: HostPorts(families: sites.map(\.family))))
         if let conntrack = config.conntrack, let saved = config.savedSysctls {
             conntrack.apply(savingTo: SavedSysctls(path: saved), log: log)
         }
@@ -142,15 +172,15 @@ public final class ServiceProxy: Sendable {
         if let egressProblem { log.error("pods have no way out", metadata: ["err": "\(egressProblem)"]) }
         reportFallback()
         warnOfPortRange()
-        let monitor = watchNode()
+        let monitors = watchNode()
         await withTaskGroup(of: Void.self) { group in
             for informer in informers() { group.addTask { await informer.run() } }
             // Without a client the task has nothing to do but to live.
             group.addTask { try? await Task.sleep(for: .seconds(1 << 32)) }  // ends when it is cancelled
         }
-        monitor?.stop()
+        for monitor in monitors { monitor.stop() }
         addresses.stop()
-        route?.stop()
+        for route in routes { route.stop() }
         loop.stop()
         carrier.stop()
         worker.stop()
@@ -165,7 +195,7 @@ public final class ServiceProxy: Sendable {
 
     /// Listens to what happens to routes, addresses and our table. Whatever can't be listened to is said, and done
     /// without.
-    private func watchNode() -> NftMonitor? {
+    private func watchNode() -> [NftMonitor] {
         func attempt<Result>(_ what: String, _ body: () throws(KernelError) -> Result?) -> Result? {
             do throws(KernelError) {
                 return try body()
@@ -174,8 +204,10 @@ public final class ServiceProxy: Sendable {
                 return nil
             }
         }
-        let _: Void? = attempt("routes") { () throws(KernelError) in
-            try route?.keep(on: loop) { [weak self] in self?.routesChanged() }
+        for route in routes {
+            let _: Void? = attempt("routes") { () throws(KernelError) in
+                try route.keep(on: loop) { [weak self] in self?.routesChanged() }
+            }
         }
         let _: Void? = attempt("addresses") { () throws(KernelError) in
             try addresses.watch(on: loop) { [weak self] addresses in
@@ -183,9 +215,12 @@ public final class ServiceProxy: Sendable {
                 self?.change { $0.hasNewSite = true }
             }
         }
-        guard rules != nil else { return nil }
-        return attempt("nf_tables") { () throws(KernelError) in
-            try NftMonitor(table: config.table, ignoring: rulesPort, on: loop) { [weak self] in self?.tableChanged() }
+        return zip(rules, rulesPorts).compactMap { table, port in
+            attempt("nf_tables") { () throws(KernelError) in
+                try NftMonitor(table: config.table, table.family, ignoring: port, on: loop) { [weak self] in
+                    self?.tableChanged()
+                }
+            }
         }
     }
 
@@ -213,14 +248,16 @@ public final class ServiceProxy: Sendable {
 
     /// On the worker's thread, so that no change is under way.
     private func verify() {
-        rules?.distrust()
+        for table in rules { table.distrust() }
         state.withLock { $0.mustVerify = false }
         guard mode == .userspace else {
             if state.withLock({ $0.hasStarted && !$0.isScheduled }) { sync() }
             return
         }
-        do throws(KernelError) { try rules?.apply([]) } catch {
-            log.warning("pods can't reach the outside", metadata: ["err": "\(error)"])
+        for table in rules {
+            do throws(KernelError) { try table.apply([]) } catch {
+                log.warning("pods can't reach the outside", metadata: ["err": "\(error)"])
+            }
         }
     }
 

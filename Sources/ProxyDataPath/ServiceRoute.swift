@@ -7,8 +7,9 @@ import Synchronization
 /// The route to the services' range.
 ///
 /// With rules it leads to lo: a packet must have a route before it is translated, and where the node has no default
-/// route it would have none. In userspace it makes the whole range local, so that the forwarder can listen there. Either
-/// way its source is the node's address, which is what endpoints see of the node itself.
+/// route it would have none. In userspace it makes the whole range local, so that the forwarder can listen there; and so
+/// it does for IPv6 with rules, too, whose routes to lo refuse unless they are local. Either way its source is the node's
+/// address, which is what endpoints see of the node itself.
 final class ServiceRoute: Sendable {
     /// The interface lo has this number everywhere.
     private static let loopback: Int32 = 1
@@ -20,15 +21,16 @@ final class ServiceRoute: Sendable {
     private let log: Logger
     private let isMissing = Mutex(false)
 
-    /// In the network namespace of the calling thread. Nil for IPv6.
-    init?(_ config: ProxyConfig, isLocal: Bool, log: Logger) throws(KernelError) {
-        guard let network = InetAddress(bytes: config.serviceCIDR.network.bytes),
-            let source = InetAddress(bytes: config.nodeIP.bytes)
+    /// In the network namespace of the calling thread.
+    init?(_ site: ProxyConfig.Site, tag: String, isLocal: Bool, log: Logger) throws(KernelError) {
+        guard let network = InetAddress(bytes: site.serviceCIDR.network.bytes),
+            let source = InetAddress(bytes: site.nodeIP.bytes)
         else { return nil }
+        let isLocal = isLocal || site.family == .ipv6
         func make(_ kind: Route.Kind) -> Route {
             Route(
-                to: network, prefixLength: UInt8(config.serviceCIDR.prefixLength), linkIndex: Self.loopback,
-                source: source, kind: kind, priority: Self.priority(tag: config.tag))
+                to: network, prefixLength: UInt8(site.serviceCIDR.prefixLength), linkIndex: Self.loopback,
+                source: source, kind: kind, priority: Self.priority(tag: tag))
         }
         route = make(isLocal ? .local : .unicast)
         other = make(isLocal ? .unicast : .local)

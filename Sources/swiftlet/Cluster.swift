@@ -29,9 +29,8 @@ final class Cluster: Sendable {
 
     /// Returns when the API is served. Throws what names operation, subject and cause.
     static func start(_ ground: Ground, server options: ServerOptions, node: NodeOptions) async throws -> Cluster {
-        let serviceRange = try options.serviceRange
         let site = try NodeSite(
-            ground: ground, node: node, serviceRange: serviceRange, kinds: RangeClaim.Kind.allCases)
+            ground: ground, node: node, serviceRanges: options.serviceRanges, kinds: RangeClaim.Kind.allCases)
         // One thread carries some 80,000 small requests per second.
         let loops = EventLoops(count: 1)
         let half: ServerHalf
@@ -39,8 +38,8 @@ final class Cluster: Sendable {
             half = try await ServerHalf.start(
                 paths: ground.paths, options: options,
                 place: ServerHalf.Place(
-                    nodeName: site.nodeName, address: site.address, clusterRange: site.clusterRange,
-                    serviceRange: serviceRange, dns: node.dns.place(in: serviceRange)),
+                    nodeName: site.nodeName, addresses: site.addresses, clusterRanges: site.clusterRanges,
+                    serviceRange: site.serviceRange, dns: node.dns.place(in: site.serviceRange)),
                 hasControllers: true, servesComponents: false, loops: loops, log: ground.log)
         } catch {
             await loops.shutdown()

@@ -58,10 +58,10 @@ extension NodeSite {
     /// The cluster's DNS on this node, not running yet; nil where it is off.
     func dns(_ options: DNSOptions, client: any APIClient, log: Logger) throws -> DNSServer? {
         guard let place = options.place(in: serviceRange) else { return nil }
-        let own = [address, IPAddress(ipv4: 0x7f00_0001)].compactMap { CIDR($0, prefixLength: $0.family.bitCount) }
+        let own = (addresses + [IPAddress(ipv4: 0x7f00_0001)]).compactMap { CIDR($0, prefixLength: $0.family.bitCount) }
         let config = DNSConfig(
             domain: options.clusterDomain, address: address, port: place.port, serviceAddress: place.address,
-            clients: [clusterRange] + own, ranges: [clusterRange, serviceRange], resolvConf: options.resolverFile)
+            clients: clusterRanges + own, ranges: clusterRanges + serviceRanges, resolvConf: options.resolverFile)
         return try DNSServer(config: config, client: client, log: log)
     }
 }

@@ -19,10 +19,17 @@ struct KubeletCommand: AsyncParsableCommand {
     @OptionGroup(title: "API") var api: APIOptions
     @OptionGroup(title: "Node") var node: NodeOptions
     @OptionGroup(title: "Port") var serving: NodeServingOptions
-    @Option(help: "Range of virtual IPs, which no pod gets an address of.")
+    @Option(help: "Ranges of virtual IPs, which no pod gets an address of.")
     var serviceCidr = "10.96.0.0/16"
 
-    func validate() throws { try ServerOptions.checkRange("service-cidr", serviceCidr) }
+    func validate() throws { try ServerOptions.checkRanges("service-cidr", serviceCidr) }
+
+    private static func firstParts(of ranges: String) -> String? {
+        CIDR.list(ranges)?.map { range in
+            let length = max(range.prefixLength, range.family == .ipv4 ? 22 : 64)
+            return "\(range.subnet(0, prefixLength: length) ?? range)"
+        }.joined(separator: ",")
+    }
 
     func run() async throws {
         let signals = try TerminationSignals()
@@ -65,8 +72,8 @@ struct KubeletCommand: AsyncParsableCommand {
     private func alone(_ ground: Ground, _ loops: EventLoops) throws -> Parts {
         var node = node
         // Nobody gives this node a range: the first that a cluster would give.
-        node.podCidr = node.podCidr ?? CIDR(node.clusterCidr)?.subnet(0, prefixLength: 22)?.description
-        let site = try NodeSite(ground: ground, node: node, serviceRange: NodeSite.range(serviceCidr, "service-cidr"))
+        node.podCidr = node.podCidr ?? Self.firstParts(of: node.clusterCidr)
+        let site = try NodeSite(ground: ground, node: node, serviceRanges: NodeSite.ranges(serviceCidr, "service-cidr"))
         let kubelet = try site.kubelet(node: node, client: nil, tls: nil, loops: loops, log: ground.log)
         // Pods get out of the node and their host ports in by the proxy's rules; there are no services to carry.
         let proxy = try site.proxy(node: node, nodePorts: nil, client: nil, log: ground.log)
@@ -83,7 +90,7 @@ struct KubeletCommand: AsyncParsableCommand {
     private func byAPI(_ ground: Ground, _ loops: EventLoops) throws -> Parts {
         let (paths, log) = (ground.paths, ground.log)
         let site = try NodeSite(
-            ground: ground, node: node, serviceRange: NodeSite.range(serviceCidr, "service-cidr"), role: "kubelet")
+            ground: ground, node: node, serviceRanges: NodeSite.ranges(serviceCidr, "service-cidr"), role: "kubelet")
         try DurableFile.write(Array("\(site.nodeName)\n".utf8), to: paths.nodeName, isSynced: false)
         let usual = paths.kubeconfig("node")
         let credentials = try serving.credentials(

@@ -43,12 +43,14 @@ struct ServerOptions: ParsableArguments {
     var insecurePort = 0
     @Option(help: "Address on which the API is served beside the node's.")
     var bindAddress = "127.0.0.1"
-    @Option(help: "Range of virtual IPs.")
+    @Option(help: "Range of virtual IPs; one of IPv6 may follow behind a comma.")
     var serviceCidr = "10.96.0.0/16"
     @Option(help: "Ports that services of type NodePort get.")
     var serviceNodePortRange = "30000-32767"
     @Option(help: "Prefix length of each node's pod range.")
     var nodeCidrMaskSize = 22
+    @Option(help: "Prefix length of each node's pod range of IPv6, where there is one.")
+    var nodeCidrMaskSizeIpv6 = 64
     @Option(help: "How long events are kept, such as 1h or 90m.")
     var eventTtl = "1h"
     @Flag(
@@ -62,7 +64,7 @@ struct ServerOptions: ParsableArguments {
         guard IPAddress(bindAddress) != nil else {
             throw ValidationError("--bind-address \(bindAddress): it must be an IP address")
         }
-        try Self.checkRange("service-cidr", serviceCidr)
+        try Self.checkRanges("service-cidr", serviceCidr)
         guard nodePorts != nil else {
             throw ValidationError(
                 "--service-node-port-range \(serviceNodePortRange): it must be FIRST-LAST within 1-65535")
@@ -70,6 +72,7 @@ struct ServerOptions: ParsableArguments {
         guard (8...30).contains(nodeCidrMaskSize) else {
             throw ValidationError("--node-cidr-mask-size \(nodeCidrMaskSize): it must be within 8-30")
         }
+        try Self.checkSecondMask(nodeCidrMaskSizeIpv6, besides: nodeCidrMaskSize)
         guard eventLifetime != nil else {
             throw ValidationError("--event-ttl \(eventTtl): it must be a duration such as 1h or 90m")
         }
@@ -84,23 +87,44 @@ struct ServerOptions: ParsableArguments {
         return parts[0]...parts[1]
     }
 
-    /// Checked by `validate`; what is left here can't be nil.
-    var serviceRange: CIDR { get throws { try NodeSite.range(serviceCidr, "service-cidr") } }
+    /// One of IPv4, and perhaps one of IPv6.
+    var serviceRanges: [CIDR] { get throws { try NodeSite.ranges(serviceCidr, "service-cidr") } }
 
     /// The API server's settings.
     func apiServer(paths: Paths, address: IPAddress, dns: ClusterDNS?) throws -> APIServerConfig {
-        APIServerConfig(
-            storePath: paths.store, serviceCIDR: try serviceRange, nodePortRange: nodePorts ?? 30_000...32_767,
+        let ranges = try serviceRanges
+        var config = APIServerConfig(
+            storePath: paths.store, serviceCIDR: ranges[0], nodePortRange: nodePorts ?? 30_000...32_767,
             advertiseAddress: address, bindAddress: bindAddress, securePort: securePort,
             insecurePort: insecurePort == 0 ? nil : insecurePort, logFolder: paths.logDir, dns: dns)
+        config.secondServiceCIDR = ranges.first(of: .ipv6)
+        return config
     }
 
     /// The controllers' settings.
-    func controllers(clusterRange: CIDR, pki: ClusterPKI) -> ControllerOptions {
-        ControllerOptions(
-            clusterCIDR: clusterRange, nodeCIDRMaskSize: nodeCidrMaskSize,
-            eventTTL: eventLifetime ?? .seconds(3600), resources: ControllerOptions.builtinResources,
+    func controllers(clusterRanges: [CIDR], pki: ClusterPKI) -> ControllerOptions {
+        Self.controllers(
+            clusterRanges, maskSize: nodeCidrMaskSize, secondMaskSize: nodeCidrMaskSizeIpv6, eventTTL: eventLifetime,
             authority: { pki.authority }, tokenKey: { pki.tokenKey })
+    }
+
+    /// - Parameter ranges: one of IPv4, and perhaps one of IPv6.
+    static func controllers(
+        _ ranges: [CIDR], maskSize: Int, secondMaskSize: Int, eventTTL: Duration?,
+        authority: @escaping @Sendable () throws -> [UInt8], tokenKey: @escaping @Sendable () throws -> TokenKey
+    ) -> ControllerOptions {
+        var options = ControllerOptions(
+            clusterCIDR: ranges[0], nodeCIDRMaskSize: maskSize, eventTTL: eventTTL ?? .seconds(3600),
+            resources: ControllerOptions.builtinResources, authority: authority, tokenKey: tokenKey)
+        options.secondRange = ranges.first(of: .ipv6).map { ($0, secondMaskSize) }
+        return options
+    }
+
+    /// Every pod has an address of each of its node's ranges.
+    static func checkSecondMask(_ length: Int, besides first: Int) throws {
+        guard (16...96 + first).contains(length) else {
+            throw ValidationError("--node-cidr-mask-size-ipv6 \(length): it must be within 16-\(96 + first)")
+        }
     }
 
     var eventLifetime: Duration? { Duration(goDuration: eventTtl) }
@@ -111,10 +135,18 @@ struct ServerOptions: ParsableArguments {
         }
     }
 
-    static func checkRange(_ name: String, _ text: String) throws {
-        guard CIDR(text) != nil else {
-            throw ValidationError("--\(name) \(text): it must be an address range such as 10.96.0.0/16")
+    static func checkRanges(_ name: String, _ text: String) throws {
+        guard CIDR.list(text).map(areRanges) == true else {
+            throw ValidationError("--\(name) \(text): \(rangesRule)")
         }
+    }
+
+    static let rangesRule =
+        "it must be an address range such as 10.96.0.0/16, or one of IPv4 and one of IPv6 with a comma between them"
+
+    /// One of IPv4, and perhaps one of IPv6 behind it.
+    static func areRanges(_ ranges: [CIDR]) -> Bool {
+        [[.ipv4], [.ipv4, .ipv6]].contains(ranges.map(\.family))
     }
 }
 
@@ -122,9 +154,9 @@ struct ServerOptions: ParsableArguments {
 struct NodeOptions: ParsableArguments {
     @Option(help: "Name of the node (default: the host's name).")
     var nodeName: String?
-    @Option(help: "Address of the node (default: the source of the default route).")
+    @Option(help: "Address of the node, and one of IPv6 behind a comma (default: the sources of the default routes).")
     var nodeIp: String?
-    @Option(help: "Range that all pods of the cluster are in.")
+    @Option(help: "Range that all pods of the cluster are in; one of IPv6 may follow behind a comma.")
     var clusterCidr = "10.244.0.0/16"
     @Option(help: "Range of this node's pods, for a kubelet that stands alone.")
     var podCidr: String?
@@ -143,11 +175,13 @@ struct NodeOptions: ParsableArguments {
     @OptionGroup(title: "DNS") var dns: DNSOptions
 
     func validate() throws {
-        if let nodeIp, IPAddress(nodeIp) == nil {
-            throw ValidationError("--node-ip \(nodeIp): it must be an IP address")
+        if let nodeIp, nodeAddresses == nil {
+            throw ValidationError(
+                "--node-ip \(nodeIp): it must be an IP address, or one of IPv4 and one of IPv6 with a comma between them"
+            )
         }
-        try ServerOptions.checkRange("cluster-cidr", clusterCidr)
-        if let podCidr { try ServerOptions.checkRange("pod-cidr", podCidr) }
+        try ServerOptions.checkRanges("cluster-cidr", clusterCidr)
+        if let podCidr { try ServerOptions.checkRanges("pod-cidr", podCidr) }
         guard (1...4000).contains(maxPods) else {
             throw ValidationError("--max-pods \(maxPods): it must be within 1-4000")
         }
@@ -158,6 +192,15 @@ struct NodeOptions: ParsableArguments {
         guard ["auto", "nftables", "userspace"].contains(proxyMode) else {
             throw ValidationError("--proxy-mode \(proxyMode): it must be auto, nftables or userspace")
         }
+    }
+
+    /// The given ones, of which only IPv4 is needed; nil where what is given is no such thing.
+    var nodeAddresses: [IPAddress]? {
+        guard let nodeIp else { return [] }
+        let parts = nodeIp.split(separator: ",", omittingEmptySubsequences: false)
+        let addresses = parts.compactMap { IPAddress(String($0)) }
+        guard addresses.count == parts.count, Set(addresses.map(\.family)).count == addresses.count else { return nil }
+        return addresses
     }
 
     /// The given name, else the host's, in lower case as node names must be.

@@ -40,7 +40,7 @@ struct Paths: Sendable {
     var pidFile: String { runDir + "/swiftlet.pid" }
     /// The pid, and the lock, of whoever has that role.
     func pidFile(_ role: Role) -> String { "\(runDir)/\(role.rawValue).pid" }
-    /// The address that this node was given on lo, for want of another.
+    /// The addresses that this node was given on lo, for want of others.
     var nodeAddress: String { runDir + "/node-address" }
     /// Mirrors, and what registries want.
     var registries: String { root + "/etc/swiftlet/registries.yaml" }
@@ -61,9 +61,9 @@ struct Paths: Sendable {
     var proxySysctls: String { dataDir + "/sysctl-proxy.saved" }
 
     /// What the pods' runtime needs of all this.
-    func runtimeConfig(podRange: CIDR? = nil, nodeIP: IPAddress? = nil) -> RuntimeConfig {
+    func runtimeConfig(podRanges: [CIDR] = [], nodeIPs: [IPAddress] = []) -> RuntimeConfig {
         RuntimeConfig(
-            dataDir: dataDir, runDir: runDir, tag: tag, podCIDR: podRange, nodeIP: nodeIP,
+            dataDir: dataDir, runDir: runDir, tag: tag, podCIDRs: podRanges, nodeIPs: nodeIPs,
             // Not a flag: of use to integration/test-steps alone.
             dyingStep: getenv("SWIFTLET_DIE_BEHIND").map { String(cString: $0) })
     }

@@ -7,6 +7,8 @@ public struct ControllerOptions: Sendable {
     public var clusterCIDR: CIDR
     /// The prefix length of a node's range.
     public var nodeCIDRMaskSize: Int
+    /// The range and prefix length of the other family, where the cluster has both.
+    public var secondRange: (range: CIDR, maskSize: Int)?
     /// How long events are kept.
     public var eventTTL: Duration
     /// Every collection that is served and can be listed and deleted: what garbage collection and the deletion of
@@ -79,7 +81,7 @@ public final class ControllerManager: Sendable {
                 client: account("endpointslicemirroring-controller"), informers: informers, log: log),
             NodeIPAM(
                 client: nodes, informers: informers, range: options.clusterCIDR, maskSize: options.nodeCIDRMaskSize,
-                recorder: recorder(nodes, "cidrAllocator"), log: log),
+                second: options.secondRange, recorder: recorder(nodes, "cidrAllocator"), log: log),
             NodeLifecycle(
                 client: nodes, informers: informers, recorder: recorder(nodes, "node-controller"), log: log),
             NamespaceDeletion(

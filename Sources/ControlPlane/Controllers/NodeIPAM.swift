@@ -2,12 +2,16 @@ import KubeAPI
 import Logging
 import Synchronization
 
-/// Gives each node a part of the cluster range for its pods (spec.podCIDR). Ranges that nodes have already are kept.
+/// Gives each node a part of each cluster range for its pods (spec.podCIDRs). Ranges that nodes have already are kept.
 final class NodeIPAM: Controller {
     private let client: any APIClient
     private let informers: SharedInformers
-    private let range: CIDR
-    private let maskSize: Int
+    private struct Source {
+        let range: CIDR
+        let maskSize: Int
+    }
+    /// One for each family, the cluster's first one first.
+    private let sources: [Source]
     private let recorder: EventRecorder
     private let log: Logger
     private let queue = WorkQueue<String>()
@@ -15,14 +19,15 @@ final class NodeIPAM: Controller {
     private let taken = Mutex<[String: [CIDR]]>([:])
 
     init(
-        client: any APIClient, informers: SharedInformers, range: CIDR, maskSize: Int, recorder: EventRecorder,
-        log: Logger
+        client: any APIClient, informers: SharedInformers, range: CIDR, maskSize: Int,
+        second: (range: CIDR, maskSize: Int)? = nil, recorder: EventRecorder, log: Logger
     ) {
         self.client = client
         self.informers = informers
-        self.range = range
         // A cluster range that is smaller than a node's part is one part.
-        self.maskSize = max(maskSize, range.prefixLength)
+        sources = ([(range, maskSize)] + [second].compactMap(\.self)).map {
+            Source(range: $0.0, maskSize: max($0.1, $0.0.prefixLength))
+        }
         self.recorder = recorder
         self.log = log
     }
@@ -48,25 +53,34 @@ final class NodeIPAM: Controller {
     private func assign(_ name: String) async throws {
         guard let object = informers.nodes.get(name), Node(object).podCIDR == nil, !object.isDeleting else { return }
         let all = taken.withLock { $0 }.filter { $0.key != name }.flatMap(\.value)
-        guard let free = firstFree(all) else {
+        let free = sources.compactMap { Self.firstFree($0, all) }
+        guard free.count == sources.count else {
             recorder.record(
                 object: object, type: .warning, reason: "CIDRNotAvailable",
                 message: "Node \(name) status is now: CIDRNotAvailable")
-            throw StatusError.internalError("the cluster range \(range) has no /\(maskSize) left for node \(name)")
+            let full = sources.first { source in !free.contains { $0.family == source.range.family } }
+            throw StatusError.internalError(
+                "the cluster range \(full?.range.description ?? "") has no /\(full?.maskSize ?? 0) left for node \(name)"
+            )
         }
-        let text = JSON.string(free.description)
+        let texts = free.map(\.description)
         do {
             try await client.patch(
                 .nodes, name: name,
-                ["metadata": ["uid": .string(object.uid)], "spec": ["podCIDR": text, "podCIDRs": [text]]])
+                [
+                    "metadata": ["uid": .string(object.uid)],
+                    "spec": ["podCIDR": .string(texts[0]), "podCIDRs": JSON(texts)],
+                ])
         } catch let error as StatusError where error.isNotFound || error.isConflict {
             return
         }
-        taken.withLock { $0[name] = [free] }
-        log.info("gave the node its pod range", metadata: ["node": "\(name)", "range": "\(free)"])
+        taken.withLock { $0[name] = free }
+        log.info(
+            "gave the node its pod range", metadata: ["node": "\(name)", "ranges": "\(texts.joined(separator: ","))"])
     }
 
-    private func firstFree(_ taken: [CIDR]) -> CIDR? {
+    private static func firstFree(_ source: Source, _ taken: [CIDR]) -> CIDR? {
+        let (range, maskSize) = (source.range, source.maskSize)
         // Most ranges are parts of the size that we give: those are looked up, all others compared.
         let parts = Set(taken.filter { $0.prefixLength == maskSize }.map(\.network))
         let others = taken.filter { $0.prefixLength != maskSize }

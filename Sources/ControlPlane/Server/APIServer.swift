@@ -37,7 +37,8 @@ public final class APIServer: Sendable {
         self.store = store
         let registry: Registry
         do throws(StoreError) {
-            let services = ServiceAllocator(range: config.serviceCIDR, nodePorts: config.nodePortRange)
+            let services = ServiceAllocator(
+                range: config.serviceCIDR, second: config.secondServiceCIDR, nodePorts: config.nodePortRange)
             serviceAddress = services.kubernetesAddress
             registry = try Registry(scheme: .builtin, store: store, services: services, log: log)
         } catch {

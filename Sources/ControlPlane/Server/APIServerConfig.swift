@@ -6,6 +6,8 @@ public struct APIServerConfig: Sendable {
     public var storePath: String
     /// Virtual IPs come from here; the first address is the API's own.
     public var serviceCIDR: CIDR
+    /// A range of the other family, where the cluster has both.
+    public var secondServiceCIDR: CIDR?
     public var nodePortRange: ClosedRange<Int>
     /// Under which nodes and pods reach this server: the endpoint of the service `kubernetes`. The server listens there
     /// besides.

@@ -162,18 +162,22 @@ public final class Rtnetlink: Sendable {
     }
 
     /// The default route of the main table with the lowest metric.
-    public func defaultRoute() throws(KernelError) -> Route? {
+    public func defaultRoute(isIPv6: Bool = false) throws(KernelError) -> Route? {
         try routes()
-            .filter { $0.destination.isIPv4 && $0.prefixLength == 0 && $0.table == 254 && $0.kind == .unicast }
+            .filter {
+                $0.destination.isIPv4 != isIPv6 && $0.prefixLength == 0 && $0.table == 254 && $0.kind == .unicast
+            }
             .min { $0.priority ?? 0 < $1.priority ?? 0 }
     }
 
-    /// The IPv4 address that this machine sends from by its default route; nil where it has none.
-    public func defaultRouteSource() throws(KernelError) -> InetAddress? {
-        guard let route = try defaultRoute() else { return nil }
+    /// The address that this machine sends from by its default route; nil where it has none.
+    public func defaultRouteSource(isIPv6: Bool = false) throws(KernelError) -> InetAddress? {
+        guard let route = try defaultRoute(isIPv6: isIPv6) else { return nil }
         if let source = route.source { return source }
         guard let link = route.linkIndex else { return nil }
-        let candidates = try addresses().filter { $0.linkIndex == link && $0.address.isIPv4 && $0.scope == 0 }
+        let candidates = try addresses().filter {
+            $0.linkIndex == link && $0.address.isIPv4 != isIPv6 && $0.scope == 0
+        }
         // The one in the gateway's network, as the kernel would choose.
         if let gateway = route.gateway?.ipv4 {
             for candidate in candidates {

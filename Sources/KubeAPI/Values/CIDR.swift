@@ -25,6 +25,13 @@ public struct CIDR: Sendable, Hashable, CustomStringConvertible {
         self.init(address, prefixLength: length)
     }
 
+    /// Reads ranges with commas between them; nil where one of them is none.
+    public static func list(_ text: String) -> [CIDR]? {
+        let parts = text.split(separator: ",", omittingEmptySubsequences: false)
+        let ranges = parts.compactMap { CIDR(String($0)) }
+        return ranges.count == parts.count ? ranges : nil
+    }
+
     private static func hostMask(_ family: IPAddress.Family, _ prefixLength: Int) -> UInt128 {
         let hostBits = family.bitCount - prefixLength
         return hostBits == 128 ? .max : (1 << UInt128(hostBits)) - 1
@@ -76,4 +83,9 @@ public struct CIDR: Sendable, Hashable, CustomStringConvertible {
 
     /// The range: its first address and length.
     public var description: String { "\(network)/\(prefixLength)" }
+}
+
+extension [CIDR] {
+    /// The first range of a family.
+    public func first(of family: IPAddress.Family) -> CIDR? { first { $0.family == family } }
 }

@@ -1,9 +1,18 @@
 /// An IPv4 or IPv6 address, without a zone.
 public struct IPAddress: Sendable, Hashable, CustomStringConvertible {
-    public enum Family: Sendable, Hashable {
+    public enum Family: Sendable, Hashable, CaseIterable {
         case ipv4, ipv6
         /// Bits of an address: 32 or 128.
         public var bitCount: Int { self == .ipv4 ? 32 : 128 }
+        /// `IPv4` or `IPv6`, as services and slices name it.
+        public var name: String { self == .ipv4 ? "IPv4" : "IPv6" }
+        public var other: Family { self == .ipv4 ? .ipv6 : .ipv4 }
+
+        /// From `IPv4` or `IPv6`; nil for all else.
+        public init?(name: String) {
+            guard let family = Self.allCases.first(where: { $0.name == name }) else { return nil }
+            self = family
+        }
     }
 
     public let family: Family

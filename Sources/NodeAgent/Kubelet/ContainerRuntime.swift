@@ -4,7 +4,7 @@ import KubeAPI
 protocol ContainerRuntime: Sendable {
     var events: AsyncStream<RuntimeEvent> { get }
     func recover() async throws(RuntimeError) -> [RecoveredSandbox]
-    func setPodCIDR(_ cidr: CIDR) throws(RuntimeError)
+    func setPodCIDRs(_ cidrs: [CIDR]) throws(RuntimeError)
     func createSandbox(_ spec: SandboxSpec) async throws(RuntimeError) -> SandboxInfo
     func startContainer(podUID: String, _ spec: ContainerSpec) async throws(RuntimeError) -> ContainerInfo
     func stopContainer(podUID: String, containerID: String, graceSeconds: Int, signal: Int32)
@@ -30,7 +30,7 @@ struct MeasuredRuntime: ContainerRuntime {
     var events: AsyncStream<RuntimeEvent> { inner.events }
 
     func recover() async throws(RuntimeError) -> [RecoveredSandbox] { try await inner.recover() }
-    func setPodCIDR(_ cidr: CIDR) throws(RuntimeError) { try inner.setPodCIDR(cidr) }
+    func setPodCIDRs(_ cidrs: [CIDR]) throws(RuntimeError) { try inner.setPodCIDRs(cidrs) }
     func timings(podUID: String) -> PodTimings? { inner.timings(podUID: podUID) }
     func shutdown() async { await inner.shutdown() }
 

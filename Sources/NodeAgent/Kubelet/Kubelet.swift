@@ -242,13 +242,14 @@ public final class Kubelet: Sendable {
 
     /// The node's own range, or the one that it had: pods need not wait for the API.
     private func takeKnownRange() {
-        guard let range = config.podCIDR ?? SavedRange.read(context.paths.node) else { return }
+        let ranges = config.podCIDRs.isEmpty ? SavedRanges.read(context.paths.node) : config.podCIDRs
+        guard !ranges.isEmpty else { return }
         do throws(RuntimeError) {
-            try context.runtime.setPodCIDR(range)
+            try context.runtime.setPodCIDRs(ranges)
             context.node.change { $0.isNetworkReady = true }
         } catch {
-            log.error("cannot use the pod range", metadata: ["range": "\(range)", "err": "\(error)"])
-            context.node.change { $0.networkProblem = "cannot use the pod range \(range): \(error)" }
+            log.error("cannot use the pod range", metadata: ["range": "\(ranges.text)", "err": "\(error)"])
+            context.node.change { $0.networkProblem = "cannot use the pod range \(ranges.text): \(error)" }
         }
     }
 

@@ -19,8 +19,8 @@ public struct KubeletConfig: Sendable {
     public var imageDir: String?
     /// The file of mirrors and of what registries want; it may be missing.
     public var registries: String
-    /// The node's pod range where it is not the API's to give.
-    public var podCIDR: CIDR?
+    /// The node's pod ranges where they are not the API's to give, one of each family; empty where they are.
+    public var podCIDRs: [CIDR]
     public var maxPods: Int
     /// Processes and threads that one pod may have; nil for no bound.
     public var podPidsLimit: Int?
@@ -42,7 +42,7 @@ public struct KubeletConfig: Sendable {
 
     public init(
         nodeName: String, nodeIPs: [IPAddress], dataDir: String, runDir: String, logDir: String, manifests: String,
-        imageDir: String? = nil, registries: String = "/etc/swiftlet/registries.yaml", podCIDR: CIDR? = nil,
+        imageDir: String? = nil, registries: String = "/etc/swiftlet/registries.yaml", podCIDRs: [CIDR] = [],
         maxPods: Int = 110, podPidsLimit: Int? = nil, clusterCIDR: CIDR,
         serviceCIDR: CIDR,
         port: Int = 10250, tls: ServerTLS? = nil, clusterDNS: [String] = [], clusterDomain: String = "cluster.local",
@@ -56,7 +56,7 @@ public struct KubeletConfig: Sendable {
         self.manifests = manifests
         self.imageDir = imageDir
         self.registries = registries
-        self.podCIDR = podCIDR
+        self.podCIDRs = podCIDRs
         self.maxPods = maxPods
         self.podPidsLimit = podPidsLimit
         self.clusterCIDR = clusterCIDR

@@ -20,42 +20,54 @@ final class PodLinkKeeper: Sendable {
     private let loop: EpollLoop
     private let log: Logger
     private struct State {
-        var source: InetAddress?
-        var kept: Set<IPAddress> = []
+        /// By the address that names the link.
+        var kept: [IPAddress: PodAddresses] = [:]
+        /// Whose IPv6 address that is.
+        var owners: [IPAddress: IPAddress] = [:]
         var isCheckPlanned = false
         var lastRepair: ContinuousClock.Instant?
         var lastWarning: ContinuousClock.Instant?
         var onLost: (@Sendable (IPAddress) -> Void)?
     }
+    private let sources: NodeSources
     private let state = Mutex(State())
 
-    /// - Parameter source: what the node itself sends from to pods.
-    init(tag: String, host: Rtnetlink, source: InetAddress?, loop: EpollLoop, log: Logger) {
+    /// - Parameter sources: what the node itself sends from to pods.
+    init(tag: String, host: Rtnetlink, sources: NodeSources, loop: EpollLoop, log: Logger) {
+        self.sources = sources
         self.tag = tag
         self.host = host
         self.loop = loop
         self.log = log
-        state.withLock { $0.source = source }
     }
 
     /// Calls back where a link itself is gone, which can't be mended here.
     func onLost(_ body: @escaping @Sendable (IPAddress) -> Void) { state.withLock { $0.onLost = body } }
 
-    /// What this address' link needs is looked after from now on.
-    func keep(_ address: IPAddress) { state.withLock { _ = $0.kept.insert(address) } }
+    /// What this pod's link needs is looked after from now on.
+    func keep(_ addresses: PodAddresses) {
+        state.withLock { state in
+            state.kept[addresses.ipv4] = addresses
+            if let second = addresses.ipv6 { state.owners[second] = addresses.ipv4 }
+        }
+    }
 
     /// Looks after all of these, and begins with a look at them: much may have gone while no daemon ran.
-    func adopt(_ addresses: [IPAddress]) {
-        state.withLock { $0.kept.formUnion(addresses) }
+    func adopt(_ addresses: [PodAddresses]) {
+        for pod in addresses { keep(pod) }
         planCheck()
     }
 
     /// The pod of that address goes.
-    func letGo(_ address: IPAddress) { state.withLock { _ = $0.kept.remove(address) } }
+    func letGo(_ address: IPAddress) {
+        state.withLock { state in
+            if let second = state.kept.removeValue(forKey: address)?.ipv6 { state.owners[second] = nil }
+        }
+    }
 
     private func isKept(_ address: IPAddress?) -> Bool {
         guard let address else { return false }
-        return state.withLock { $0.kept.contains(address) }
+        return state.withLock { $0.kept[address] != nil || $0.owners[address] != nil }
     }
 
     /// On the loop's thread.
@@ -71,14 +83,14 @@ final class PodLinkKeeper: Sendable {
             case .linkChanged(let link): !link.isUp && isKept(PodNetwork.address(tag: tag, ofLink: link.name))
             case .overrun: true
             // Routes went with the node's address, and could not come back without it.
-            case .addressChanged(let address): state.withLock { $0.source == address.address }
+            case .addressChanged(let address): sources.contains(address.address)
             case .addressRemoved: false
             }
         if isLoss { planCheck() }
     }
 
     private static func pod(of route: Route) -> IPAddress? {
-        guard route.destination.isIPv4, route.prefixLength == 32, route.table == 254 else { return nil }
+        guard route.prefixLength == route.destination.bitCount, route.table == 254 else { return nil }
         return IPAddress(bytes: route.destination.bytes)
     }
 
@@ -97,14 +109,14 @@ final class PodLinkKeeper: Sendable {
 
     /// One dump of links and routes, and what is missing in one batch.
     private func check() {
-        let (kept, source) = state.withLock { state in
+        let kept = state.withLock { state in
             state.isCheckPlanned = false
-            return (state.kept, state.source)
+            return Array(state.kept.values)
         }
         guard !kept.isEmpty else { return }
         do throws(KernelError) {
             let plan = Self.plan(
-                tag: tag, kept: kept, source: source, links: try host.links(),
+                tag: tag, kept: kept, sources: sources, links: try host.links(),
                 routes: try host.routes(protocol: swiftletRouteProtocol))
             // A pod that went while we looked is no loss.
             for address in plan.lost where isKept(address) { state.withLock { $0.onLost }?(address) }
@@ -138,7 +150,7 @@ final class PodLinkKeeper: Sendable {
         var lost: [IPAddress] = []
     }
 
-    static func plan(tag: String, kept: Set<IPAddress>, source: InetAddress?, links: [Link], routes: [Route]) -> Plan {
+    static func plan(tag: String, kept: [PodAddresses], sources: NodeSources, links: [Link], routes: [Route]) -> Plan {
         var byAddress: [IPAddress: Link] = [:]
         for link in links {
             if let address = PodNetwork.address(tag: tag, ofLink: link.name) { byAddress[address] = link }
@@ -146,17 +158,15 @@ final class PodLinkKeeper: Sendable {
         var routed: [IPAddress: Int32] = [:]
         for route in routes { if let address = pod(of: route) { routed[address] = route.linkIndex } }
         var plan = Plan()
-        for address in kept.sorted(by: { $0.description < $1.description }) {
-            guard let link = byAddress[address], let inet = InetAddress(bytes: address.bytes) else {
-                plan.lost.append(address)
+        for pod in kept.sorted(by: { $0.ipv4 < $1.ipv4 }) {
+            guard let link = byAddress[pod.ipv4] else {
+                plan.lost.append(pod.ipv4)
                 continue
             }
-            if link.isUp, routed[address] == link.index { continue }
+            if link.isUp, [pod.ipv4, pod.ipv6].allSatisfy({ $0.map { routed[$0] == link.index } ?? true }) { continue }
             if !link.isUp { plan.batch.setLink(link.index, up: true, name: link.name) }
-            plan.batch.addNeighbour(
-                link: link.index, inet, hardwareAddress: PodNetwork.hardwareAddress(ofPod: address))
-            plan.batch.addRoute(Route(to: inet, prefixLength: 32, linkIndex: link.index, source: source))
-            plan.mended.append(address)
+            PodNetwork.addWays(to: pod, link: link.index, sources, &plan.batch)
+            plan.mended.append(pod.ipv4)
         }
         return plan
     }

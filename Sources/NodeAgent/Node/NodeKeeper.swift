@@ -121,17 +121,18 @@ final class NodeKeeper: Sendable {
     /// deleted while they ran). The API sees to it that no two nodes' ranges overlap, and gives one where none is asked
     /// for.
     private func register() async throws -> JSON {
-        let range = config.podCIDR ?? (node.current.isNetworkReady ? SavedRange.read(paths.node) : nil)
+        let isOwn = !config.podCIDRs.isEmpty
+        let ranges = isOwn ? config.podCIDRs : node.current.isNetworkReady ? SavedRanges.read(paths.node) : []
         do {
-            return try await register(with: range)
+            return try await register(with: ranges)
         } catch let error as StatusError {
-            guard let range, let taker = Self.taker(error) else { throw error }
-            if config.podCIDR != nil { note(taker: taker, of: range) }
-            return try await register(with: nil)
+            guard !ranges.isEmpty, let taker = Self.taker(error) else { throw error }
+            if isOwn { note(taker: taker, of: ranges) }
+            return try await register(with: [])
         }
     }
 
-    private func register(with range: CIDR?) async throws -> JSON {
+    private func register(with ranges: [CIDR]) async throws -> JSON {
         var object: JSON = [
             "kind": "Node", "apiVersion": "v1",
             "metadata": [
@@ -140,15 +141,17 @@ final class NodeKeeper: Sendable {
             ],
             "spec": .emptyObject,
         ]
-        if let range {
-            object["spec"] = ["podCIDR": .string(range.description), "podCIDRs": [.string(range.description)]]
-        }
+        if !ranges.isEmpty { object["spec"] = Self.spec(ranges) }
         object["status"] = status(known: .null)
         do {
             return try await client.create(.nodes, object)
         } catch let error as StatusError where error.isAlreadyExists {
             return try await client.get(.nodes, name: config.nodeName)
         }
+    }
+
+    private static func spec(_ ranges: [CIDR]) -> JSON {
+        ["podCIDR": JSON(ranges.first?.description), "podCIDRs": JSON(ranges.map(\.description))]
     }
 
     /// Which node has the range that this one asks for, where that is why the API refuses.
@@ -161,8 +164,8 @@ final class NodeKeeper: Sendable {
         return nil
     }
 
-    private func note(taker: String, of range: CIDR) {
-        let problem = "the pod range \(range) overlaps that of node \(taker)"
+    private func note(taker: String, of ranges: [CIDR]) {
+        let problem = "the pod range \(ranges.text) overlaps that of node \(taker)"
         log.error("cannot use the pod range", metadata: ["err": "\(problem)"])
         state.withLock { $0.rangeProblem = problem }
     }
@@ -177,38 +180,38 @@ final class NodeKeeper: Sendable {
     // MARK: the pod range
 
     private func takeRange(from object: JSON) async throws {
-        let given = Node(object).podCIDR.flatMap { CIDR($0) }
-        if let own = config.podCIDR {
-            // It was given to the runtime at start.
-            if let given, given != own {
-                state.withLock {
-                    $0.rangeProblem = "the node's pod range in the API is \(given), but it was started with \(own)"
-                }
-            } else if given == nil {
-                let text = JSON.string(own.description)
+        let given = Node(object).podCIDRs.compactMap { CIDR($0) }
+        let own = config.podCIDRs
+        if !own.isEmpty {
+            // They were given to the runtime at start.
+            if given.isEmpty {
                 do {
-                    try await client.patch(
-                        .nodes, name: config.nodeName, ["spec": ["podCIDR": text, "podCIDRs": [text]]])
+                    try await client.patch(.nodes, name: config.nodeName, ["spec": Self.spec(own)])
                 } catch let error as StatusError {
                     guard let taker = Self.taker(error) else { throw error }
                     note(taker: taker, of: own)
                 }
+            } else if given != own {
+                state.withLock {
+                    $0.rangeProblem =
+                        "the node's pod range in the API is \(given.text), but it was started with \(own.text)"
+                }
             }
             return
         }
-        guard let given else { return }
+        guard !given.isEmpty else { return }
         do throws(RuntimeError) {
-            try runtime.setPodCIDR(given)
+            try runtime.setPodCIDRs(given)
         } catch {
             node.change {
                 $0.isNetworkReady = false
-                $0.networkProblem = "cannot use the pod range \(given): \(error)"
+                $0.networkProblem = "cannot use the pod range \(given.text): \(error)"
             }
             return
         }
         let isNews = !node.current.isNetworkReady
         node.change { $0.isNetworkReady = true }
-        SavedRange.write(given, to: paths.node, log: log)
+        SavedRanges.write(given, to: paths.node, log: log)
         if isNews { onChange() }
     }
 
@@ -263,26 +266,5 @@ final class NodeKeeper: Sendable {
         events.record(
             object: object, type: .normal, reason: isReady ? "NodeReady" : "NodeNotReady",
             message: "Node \(config.nodeName) status is now: \(isReady ? "NodeReady" : "NodeNotReady")")
-    }
-}
-
-/// The pod range that the node had when it last ran, so that pods can be made before the API is heard.
-enum SavedRange {
-    static func read(_ path: String) -> CIDR? {
-        // Missing at the first start; a damaged one is told anew by the API.
-        guard let bytes = try? DurableFile.read(path), let json = try? JSON.parse(bytes), json["format"].int == 1 else {
-            return nil
-        }
-        return json["podCIDR"].string.flatMap { CIDR($0) }
-    }
-
-    static func write(_ range: CIDR, to path: String, log: Logger) {
-        guard read(path) != range else { return }
-        let json: JSON = ["format": 1, "podCIDR": .string(range.description)]
-        do throws(KernelError) {
-            try DurableFile.write(json.serialized(), to: path, isSynced: false)
-        } catch {
-            log.warning("cannot keep the pod range", metadata: ["err": "\(error)"])
-        }
     }
 }

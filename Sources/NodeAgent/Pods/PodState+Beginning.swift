@@ -9,7 +9,7 @@ extension PodState {
         startTime = startTime ?? Timestamp(sandbox.spec.annotation["startTime"]) ?? sandbox.info.createdAt
         sandboxNumber = sandbox.spec.annotation["sandboxNumber"].int ?? 0
         self.sandbox = sandbox.isAlive ? .ready(sandbox.info) : .dead
-        if let address = sandbox.info.address { podIPs = [address] }
+        if sandbox.info.address != nil { podIPs = sandbox.info.addresses }
         let byName = Dictionary(grouping: sandbox.containers, by: \.name)
         for (name, infos) in byName {
             var runs = infos.sorted { $0.attempt > $1.attempt }.map { info in

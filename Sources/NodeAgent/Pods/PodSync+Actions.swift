@@ -34,7 +34,7 @@ extension PodSync {
             let answered = ContinuousClock.now
             var result = made
             if case .success(let info) = made {
-                let addresses = pod.hostNetwork ? context.node.hostIPs : info.address.map { [$0] } ?? []
+                let addresses = pod.hostNetwork ? context.node.hostIPs : info.addresses
                 do throws(RuntimeError) {
                     try await isPrepared.get()
                     try files.writeHosts(podIPs: addresses)

@@ -100,7 +100,7 @@ extension PodSync {
         switch result {
         case .success(let info):
             state.sandbox = .ready(info)
-            state.podIPs = pod.hostNetwork ? context.node.hostIPs : info.address.map { [$0] } ?? []
+            state.podIPs = pod.hostNetwork ? context.node.hostIPs : info.addresses
             state.sandboxProblem = nil
             sandboxFailures.reset()
             timings.reach(\.sandbox, at: now)

@@ -6,11 +6,11 @@ import Synchronization
 /// A pod's network before there is a pod: a namespace with its link and address. It goes with its descriptor, unless a
 /// process has entered it.
 final class PreparedNetwork: Sendable {
-    let address: IPAddress
+    let addresses: PodAddresses
     let namespace: NetworkNamespace
 
-    init(_ address: IPAddress, _ namespace: consuming NetworkNamespace) {
-        self.address = address
+    init(_ addresses: PodAddresses, _ namespace: consuming NetworkNamespace) {
+        self.addresses = addresses
         self.namespace = namespace
     }
 }
@@ -41,6 +41,8 @@ final class NetworkPool: Sendable {
         self.log = log
     }
 
+    private func release(_ prepared: PreparedNetwork) { network.release(prepared.addresses.ipv4) }
+
     /// Begins to fill, with fewer where the range has few addresses.
     func start(addresses: Int) {
         state.withLock { $0.target = min(Self.size, addresses / 4) }
@@ -54,7 +56,7 @@ final class NetworkPool: Sendable {
             defer { state.ready = [] }
             return state.ready
         }
-        for prepared in ready { network.release(prepared.address) }
+        for prepared in ready { release(prepared) }
     }
 
     /// Gives up what is prepared for others that fit the node as it is now.
@@ -63,7 +65,7 @@ final class NetworkPool: Sendable {
             defer { state.ready = [] }
             return state.ready
         }
-        for prepared in ready { network.release(prepared.address) }
+        for prepared in ready { release(prepared) }
         planRefill(after: Self.refillDelay)
     }
 
@@ -71,7 +73,7 @@ final class NetworkPool: Sendable {
     func drop(_ address: IPAddress) {
         let isPrepared = state.withLock { state in
             let count = state.ready.count
-            state.ready.removeAll { $0.address == address }
+            state.ready.removeAll { $0.addresses.ipv4 == address }
             return state.ready.count < count
         }
         guard isPrepared else { return }
@@ -88,11 +90,11 @@ final class NetworkPool: Sendable {
     }
 
     private func make() throws(RuntimeError) -> PreparedNetwork {
-        let address = try network.takeAddress()
+        let addresses = try network.takeAddresses()
         do throws(KernelError) {
-            return PreparedNetwork(address, try network.make(address))
+            return PreparedNetwork(addresses, try network.make(addresses))
         } catch {
-            network.release(address)
+            network.release(addresses.ipv4)
             throw RuntimeError(.system, "cannot set up pod network", cause: error)
         }
     }
@@ -133,7 +135,7 @@ final class NetworkPool: Sendable {
                 return true
             }
             // Stopped meanwhile, or another range is in use.
-            if !isWanted { network.release(prepared.address) }
+            if !isWanted { release(prepared) }
         }
         state.withLock { $0.hasWarned = false }
     }

@@ -7,36 +7,41 @@ import Synchronization
 /// The network of pods: for each a namespace, joined to the node's by a pair of links, and routed.
 ///
 /// In the pod: `default via 169.254.1.1 dev eth0` with a permanent neighbour entry for the node's side, whose hardware
-/// address is always the same. On the node: one /32 route. So nobody asks by ARP, and there is no bridge.
+/// address is always the same (IPv6: `fe80::1`). On the node: one /32 route, and one /128. So nobody asks by ARP or
+/// neighbour discovery, and there is no bridge.
 final class PodNetwork: Sendable {
     /// The node's side of every pair. The first byte says: locally administered.
     static let nodeHardwareAddress: [UInt8] = [0x02, 0x73, 0x77, 0x6c, 0x00, 0x01]
     private static let gateway = InetAddress(ipv4: 0xa9fe_0101)  // 169.254.1.1
+    private static let gateway6 = InetAddress("fe80::1")
+    /// Links that carry less have no IPv6 (RFC 8200).
+    private static let leastMTU6: UInt32 = 1280
 
     let tag: String
     private let host: Rtnetlink
     private let log: Logger
     private struct State {
         var pool: AddressPool?
-        var nodeIP: InetAddress?
+        /// Where pods have their IPv6 addresses; nil where they have none.
+        var second: CIDR?
         var mtu: UInt32 = 1500
         /// The link of the default route.
         var uplink: Int32?
         var onMTUChange: (@Sendable () -> Void)?
     }
     private let state = Mutex(State())
+    private let sources: NodeSources
     private let monitor: Mutex<RtnetlinkMonitor?> = Mutex(nil)
     private let keeper: PodLinkKeeper
 
-    init(tag: String, nodeIP: IPAddress?, loop: EpollLoop, log: Logger) throws(KernelError) {
+    init(tag: String, nodeIPs: [IPAddress], loop: EpollLoop, log: Logger) throws(KernelError) {
         self.tag = tag
         self.log = log
         host = try Rtnetlink()
-        let source = nodeIP.flatMap { InetAddress(bytes: $0.bytes) }
-        keeper = PodLinkKeeper(tag: tag, host: host, source: source, loop: loop, log: log)
+        sources = NodeSources(nodeIPs)
+        keeper = PodLinkKeeper(tag: tag, host: host, sources: sources, loop: loop, log: log)
         let uplink = try Self.uplink(host)
         state.withLock {
-            $0.nodeIP = source
             $0.uplink = uplink?.index
             if let uplink { $0.mtu = uplink.mtu }
         }
@@ -51,6 +56,14 @@ final class PodNetwork: Sendable {
     private static func uplink(_ host: Rtnetlink) throws(KernelError) -> Link? {
         guard let index = try host.defaultRoute()?.linkIndex else { return nil }
         return try host.links().first { $0.index == index }
+    }
+
+    /// The link of the IPv6 default route, where a router's advertisements have made it.
+    var ipv6Uplink: String? {
+        guard let route = try? host.defaultRoute(isIPv6: true), route.protocol == 9 || route.protocol == 2,
+            let index = route.linkIndex
+        else { return nil }
+        return (try? host.links())?.first { $0.index == index }?.name
     }
 
     // MARK: changes of the node
@@ -113,7 +126,15 @@ final class PodNetwork: Sendable {
 
     var pool: AddressPool? { state.withLock { $0.pool } }
 
-    func use(_ pool: AddressPool) { state.withLock { $0.pool = pool } }
+    /// Where pods have their IPv6 addresses.
+    var secondRange: CIDR? { state.withLock { $0.second } }
+
+    func use(_ pool: AddressPool, second: CIDR?) {
+        state.withLock { state in
+            state.pool = pool
+            state.second = second
+        }
+    }
 
     /// The addresses of all links of our tag that are there.
     func linkedAddresses() throws(KernelError) -> [(index: Int32, address: IPAddress)] {
@@ -160,7 +181,9 @@ final class PodNetwork: Sendable {
     // MARK: building
 
     /// Takes an address, which is given back by `release`.
-    func takeAddress() throws(RuntimeError) -> IPAddress {
+    func takeAddresses() throws(RuntimeError) -> PodAddresses {
+        let (pool, range, mtu) = state.withLock { ($0.pool, $0.second, $0.mtu) }
+        let second = mtu >= Self.leastMTU6 ? range : nil
         guard let pool else { throw RuntimeError(.noAddressLeft, "node has no pod range yet") }
         let address: IPAddress?
         do throws(KernelError) {
@@ -171,36 +194,30 @@ final class PodNetwork: Sendable {
         guard let address else {
             throw RuntimeError(.noAddressLeft, "all addresses of \(pool.range) are in use")
         }
-        return address
+        return PodAddresses(address, pool.range.offset(of: address).flatMap { second?.nth($0) })
     }
 
     /// Makes a namespace and joins it to the node's. It is gone with its descriptor, if no process has entered it:
     /// nothing is left of one that is half-built when the daemon dies. Blocks for about a millisecond.
-    func make(_ address: IPAddress) throws(KernelError) -> NetworkNamespace {
-        let (nodeIP, mtu) = state.withLock { ($0.nodeIP, $0.mtu) }
+    func make(_ addresses: PodAddresses) throws(KernelError) -> NetworkNamespace {
         let namespace = try NetworkNamespace.make()
-        try join(namespace, address, nodeIP: nodeIP, mtu: mtu)
-        keeper.keep(address)
+        try join(namespace, addresses)
+        keeper.keep(addresses)
         return namespace
     }
 
     /// Looks after the links of pods that were found.
-    func adopt(_ addresses: [IPAddress]) { keeper.adopt(addresses) }
+    func adopt(_ addresses: [PodAddresses]) { keeper.adopt(addresses) }
 
     /// Joins a pod to the node again, whose link is gone, by the namespace of one of its processes.
-    func rejoin(_ address: IPAddress, pid: Int32) throws(KernelError) {
-        let (nodeIP, mtu) = state.withLock { ($0.nodeIP, $0.mtu) }
-        try join(try NetworkNamespace.ofProcess(pid), address, nodeIP: nodeIP, mtu: mtu)
+    func rejoin(_ addresses: PodAddresses, pid: Int32) throws(KernelError) {
+        try join(try NetworkNamespace.ofProcess(pid), addresses)
     }
 
-    private func join(
-        _ namespace: borrowing NetworkNamespace, _ address: IPAddress, nodeIP: InetAddress?, mtu: UInt32
-    ) throws(KernelError) {
-        guard address.ipv4 != nil, let inet = InetAddress(bytes: address.bytes) else {
-            throw KernelError("use", "address \(address)", code: EAFNOSUPPORT)
-        }
-        let name = Self.linkName(tag: tag, address)
-        let podHardwareAddress = Self.hardwareAddress(ofPod: address)
+    private func join(_ namespace: borrowing NetworkNamespace, _ addresses: PodAddresses) throws(KernelError) {
+        let mtu = state.withLock { $0.mtu }
+        let name = Self.linkName(tag: tag, addresses.ipv4)
+        let podHardwareAddress = Self.hardwareAddress(ofPod: addresses.ipv4)
         try host.execute { batch in
             batch.addVeth(
                 .init(name: name, hardwareAddress: Self.nodeHardwareAddress),
@@ -214,21 +231,42 @@ final class PodNetwork: Sendable {
         try pod.execute { batch in
             batch.setLink(1, up: true, name: "lo")
             batch.setLink(eth0.index, up: true, name: "eth0", withoutIPv6Addresses: true)
-            batch.addAddress(link: eth0.index, inet, prefixLength: 32)
-            batch.addNeighbour(link: eth0.index, Self.gateway, hardwareAddress: Self.nodeHardwareAddress)
-            batch.addRoute(Route(to: Self.gateway, prefixLength: 32, linkIndex: eth0.index, source: inet))
-            batch.addRoute(
-                Route(
-                    to: InetAddress(ipv4: 0), prefixLength: 0, linkIndex: eth0.index, gateway: Self.gateway,
-                    source: inet))
+            for address in addresses.inet { Self.addWay(out: address, link: eth0.index, &batch) }
         }
+        // Of a pod nobody takes a router's word; that the node forwards makes it so already, until somebody says otherwise.
+        if addresses.ipv6 != nil { try Sysctl.write("net/ipv6/conf/\(name)/accept_ra", "0") }
         try host.execute { batch in
             // rp_filter: what a pod sends comes back by another link when a service answers from elsewhere.
             batch.setLink(
                 link.index, up: true, name: name, settings: [.rpFilter: 0, .sendRedirects: 0],
                 withoutIPv6Addresses: true)
-            batch.addNeighbour(link: link.index, inet, hardwareAddress: podHardwareAddress)
-            batch.addRoute(Route(to: inet, prefixLength: 32, linkIndex: link.index, source: nodeIP))
+            Self.addWays(to: addresses, link: link.index, sources, &batch)
+        }
+    }
+
+    /// A pod's address on its side of the pair, and its way out.
+    private static func addWay(out address: InetAddress, link: Int32, _ batch: inout RtnetlinkBatch) {
+        batch.addAddress(link: link, address, prefixLength: address.bitCount)
+        guard let gateway = address.isIPv4 ? gateway : gateway6,
+            let all = InetAddress(bytes: [UInt8](repeating: 0, count: address.bytes.count))
+        else { return }
+        batch.addNeighbour(link: link, gateway, hardwareAddress: nodeHardwareAddress)
+        // A link-local gateway is on the link by its nature.
+        if address.isIPv4 { batch.addRoute(Route(to: gateway, prefixLength: 32, linkIndex: link, source: address)) }
+        batch.addRoute(Route(to: all, prefixLength: 0, linkIndex: link, gateway: gateway, source: address))
+    }
+
+    /// The node's ways to a pod by that link.
+    static func addWays(
+        to addresses: PodAddresses, link: Int32, _ sources: NodeSources, _ batch: inout RtnetlinkBatch
+    ) {
+        for address in addresses.inet {
+            batch.addNeighbour(
+                link: link, address, hardwareAddress: hardwareAddress(ofPod: addresses.ipv4))
+            batch.addRoute(
+                Route(
+                    to: address, prefixLength: address.bitCount, linkIndex: link,
+                    source: sources.source(for: address)))
         }
     }
 

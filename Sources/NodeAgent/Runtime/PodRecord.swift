@@ -18,6 +18,8 @@ struct PodRecord: Sendable, Equatable {
     var phase: Phase
     var spec: SandboxSpec
     var address: String?
+    /// The pod's IPv6 address, where it has one beside its IPv4 one.
+    var secondAddress: String?
     var createdAt: Timestamp
 
     var json: JSON {
@@ -27,7 +29,7 @@ struct PodRecord: Sendable, Equatable {
             "hostNetwork": .bool(spec.hostNetwork), "hostPID": .bool(spec.hostPID), "hostIPC": .bool(spec.hostIPC),
             "shareProcessNamespace": .bool(spec.shareProcessNamespace), "qos": .string(spec.qos.rawValue),
             "sysctls": JSON(spec.sysctls), "resources": spec.resources.json, "annotation": spec.annotation,
-            "address": JSON(address), "createdAtNanos": .int(createdAt.unixNanos),
+            "address": JSON(address), "secondAddress": JSON(secondAddress), "createdAtNanos": .int(createdAt.unixNanos),
         ]
     }
 
@@ -47,6 +49,7 @@ struct PodRecord: Sendable, Equatable {
             sysctls: json["sysctls"].stringMap, resources: ResourceLimits(json["resources"]),
             annotation: json["annotation"])
         address = json["address"].string
+        secondAddress = json["secondAddress"].string
         createdAt = Timestamp(unixNanos: Int64(json["createdAtNanos"].int ?? 0))
     }
 
@@ -55,6 +58,15 @@ struct PodRecord: Sendable, Equatable {
         self.spec = spec
         self.address = address
         self.createdAt = createdAt
+    }
+
+    /// What the pod's link carries; nil for a pod on the node's network.
+    var addresses: PodAddresses? {
+        get { address.flatMap { IPAddress($0) }.map { PodAddresses($0, secondAddress.flatMap { IPAddress($0) }) } }
+        set {
+            address = newValue?.ipv4.description
+            secondAddress = newValue?.ipv6?.description
+        }
     }
 
     /// Writes the first record of a pod, before anything of it exists: half of one says that nothing does.

@@ -43,20 +43,20 @@ public final class PodRuntime: Sendable {
             for sandbox in found { sandboxes[sandbox.uid] = sandbox }
         }
         for sandbox in found { shares.add(sandbox.state.withLock { $0.record.spec }) }
-        if let range = context.config.podCIDR { try setPodCIDR(range) }
+        if !context.config.podCIDRs.isEmpty { try setPodCIDRs(context.config.podCIDRs) }
         return found.map { sandbox in
             let (spec, isAlive) = sandbox.state.withLock { ($0.record.spec, $0.phase == .running) }
             return RecoveredSandbox(spec: spec, info: sandbox.info, isAlive: isAlive, containers: sandbox.containers)
         }
     }
 
-    /// Gives the node's pod range, once it is known. A range that differs from the one in use is refused while pods
+    /// Gives the node's pod ranges, once they are known. A range that differs from the one in use is refused while pods
     /// have addresses of it.
-    public func setPodCIDR(_ cidr: CIDR) throws(RuntimeError) {
+    public func setPodCIDRs(_ cidrs: [CIDR]) throws(RuntimeError) {
         let used = sandboxes.withLock { sandboxes in
-            sandboxes.values.compactMap { $0.state.withLock { $0.record.address.flatMap { IPAddress($0) } } }
+            sandboxes.values.compactMap { $0.state.withLock { $0.record.addresses } }
         }
-        try context.usePodRange(cidr, used: used)
+        try context.usePodRanges(cidrs, used: used)
     }
 
     /// Builds a sandbox: namespaces, cgroup, network, supervisor. Undone as a whole where a step fails; the error then
@@ -152,17 +152,20 @@ public final class PodRuntime: Sendable {
     /// Somebody has deleted the link of a pod, or of a network that waits for one.
     private func linkLost(_ address: IPAddress) {
         let text = address.description
-        let supervisor = sandboxes.withLock { sandboxes in
-            sandboxes.values.lazy.compactMap { sandbox in
+        let found = sandboxes.withLock { sandboxes in
+            sandboxes.values.lazy.compactMap { sandbox -> (Supervisor, PodAddresses)? in
                 sandbox.state.withLock { state in
-                    state.record.address == text && state.phase == .running ? state.supervisor : nil
+                    guard state.record.address == text, state.phase == .running, let supervisor = state.supervisor,
+                        let addresses = state.record.addresses
+                    else { return nil }
+                    return (supervisor, addresses)
                 }
             }.first
         }
-        guard let supervisor else { return context.pool.drop(address) }
+        guard let (supervisor, addresses) = found else { return context.pool.drop(address) }
         context.cleaner.post { [context] in
             do throws(KernelError) {
-                try context.network.rejoin(address, pid: supervisor.pid)
+                try context.network.rejoin(addresses, pid: supervisor.pid)
                 context.log.warning("somebody deleted the link of a pod; it has another", metadata: ["ip": "\(text)"])
             } catch {
                 context.log.error(

@@ -62,7 +62,7 @@ final class RuntimeContext: Sendable {
                 try DurableFile.write(Array(parent.utf8), to: paths.cgroupParent, isSynced: false)
             }
             for qos in QOSClass.allCases { try self.cgroups.create(qos.rawValue, Self.limits(qos)) }
-            network = try PodNetwork(tag: config.tag, nodeIP: config.nodeIP, loop: loop, log: log)
+            network = try PodNetwork(tag: config.tag, nodeIPs: config.nodeIPs, loop: loop, log: log)
         } catch {
             throw RuntimeError(.system, "cannot start pod runtime", cause: error)
         }
@@ -91,12 +91,18 @@ final class RuntimeContext: Sendable {
 
     private func enableForwarding() {
         let saved = SavedSysctls(path: paths.savedSysctls)
-        for name in ["net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding"] {
+        var settings = [("net/ipv4/ip_forward", "1")]
+        if config.nodeIPs.contains(where: \.isIPv6) {
+            // A node that forwards forgets the routers that it has heard of, unless its link says that it is to listen.
+            if let link = network.ipv6Uplink, (try? Sysctl.read("net/ipv6/conf/\(link)/accept_ra")) == "1" {
+                settings.append(("net/ipv6/conf/\(link)/accept_ra", "2"))
+            }
+            settings.append(("net/ipv6/conf/all/forwarding", "1"))
+        }
+        for (name, value) in settings {
             do throws(KernelError) {
-                try saved.set(name, to: "1")
+                try saved.set(name, to: value)
             } catch {
-                // A kernel without IPv6.
-                if error.code == ENOENT { continue }
                 log.warning("pods may be cut off: cannot enable forwarding", metadata: ["err": "\(error)"])
             }
         }

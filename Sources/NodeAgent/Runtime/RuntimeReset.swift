@@ -79,10 +79,10 @@ struct RuntimeReset: Sendable {
         // The routes of pods go with their links. Others of ours are told from those of another tag by the range.
         let routes = try host.routes(protocol: swiftletRouteProtocol).filter { route in
             if let index = route.linkIndex, ours.contains(where: { $0.index == index }) { return true }
-            guard let range = config.podCIDR, let address = IPAddress(bytes: route.destination.bytes) else {
-                return false
+            guard let address = IPAddress(bytes: route.destination.bytes) else { return false }
+            return config.podCIDRs.contains {
+                $0.contains(address) && Int(route.prefixLength) >= $0.prefixLength
             }
-            return range.contains(address) && Int(route.prefixLength) >= range.prefixLength
         }
         try host.execute { batch in
             for route in routes { batch.deleteRoute(route) }

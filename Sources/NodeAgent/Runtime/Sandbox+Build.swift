@@ -50,9 +50,9 @@ extension Sandbox {
         var record = state.withLock { $0.record }
         let spec = record.spec
         let network = spec.hostNetwork ? nil : try context.pool.take()
-        record.address = network?.address.description
-        let address = record.address
-        state.withLock { $0.record.address = address }
+        record.addresses = network?.addresses
+        let addresses = record.addresses
+        state.withLock { $0.record.addresses = addresses }
         watch.lap("network")
         context.passed(.networkTaken)
         do throws(KernelError) {

@@ -74,8 +74,8 @@ final class Sandbox: Sendable {
     var info: SandboxInfo {
         state.withLock { state in
             SandboxInfo(
-                podUID: uid, address: state.record.address, createdAt: state.record.createdAt,
-                podinitPID: Int(state.supervisor?.pid ?? 0))
+                podUID: uid, address: state.record.address, secondAddress: state.record.secondAddress,
+                createdAt: state.record.createdAt, podinitPID: Int(state.supervisor?.pid ?? 0))
         }
     }
 

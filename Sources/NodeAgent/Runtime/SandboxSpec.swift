@@ -76,9 +76,22 @@ public struct SandboxInfo: Sendable, Equatable {
     public let podUID: String
     /// The pod's address; nil for a pod in the node's network namespace.
     public let address: String?
+    /// Its IPv6 address, where it has one beside its IPv4 one.
+    public let secondAddress: String?
     public let createdAt: Timestamp
     /// The process id of the pod's supervisor, as the node sees it.
     public let podinitPID: Int
+
+    init(podUID: String, address: String?, secondAddress: String? = nil, createdAt: Timestamp, podinitPID: Int) {
+        self.podUID = podUID
+        self.address = address
+        self.secondAddress = secondAddress
+        self.createdAt = createdAt
+        self.podinitPID = podinitPID
+    }
+
+    /// All addresses, the main one first.
+    public var addresses: [String] { [address, secondAddress].compactMap(\.self) }
 }
 
 /// A sandbox that `recover()` found.

@@ -14,6 +14,11 @@ enum StatusPatch {
                 continue
             }
             let before = known[name].items
+            // Two of one type, as a node's addresses of both families are: a merge would make one of them.
+            guard !hasTwins(value.items, key), !hasTwins(before, key) else {
+                patch[name] = .array([["$patch": "replace"]] + value.items)
+                continue
+            }
             var changes = value.items.filter { !before.contains($0) }.map { element in
                 replacing(before.first { $0[key] == element[key] } ?? .null, by: element)
             }
@@ -28,6 +33,10 @@ enum StatusPatch {
         var object = patch.object ?? JSONObject()
         for name in gone { object[name] = JSON.null }
         return .object(object)
+    }
+
+    private static func hasTwins(_ items: [JSON], _ key: String) -> Bool {
+        Set(items.map { $0[key].stringValue }).count < items.count
     }
 
     /// An element that is merged into an old one: what only that has is to go.

@@ -15,7 +15,7 @@ extension Conntrack {
     /// counted: whoever closed has what it wanted.
     func openConnections(to addresses: [IPAddress]) throws(KernelError) -> Int {
         var count = 0
-        for address in addresses where address.isIPv4 {
+        for address in addresses where address.family == family {
             count += try entries(repliesFrom: address, proto: .tcp) { $0.isOpening || $0.isOpen }.count
         }
         return count
@@ -25,7 +25,7 @@ extension Conntrack {
     func served(_ layout: MarkLayout) throws(KernelError) -> [Served: Int] {
         var served: [Served: Int] = [:]
         for entry in try entries(where: { $0.isTranslated && ($0.original.proto != 6 || $0.isOpen) }) {
-            let backend = Backend(address: IPAddress(ipv4: entry.reply.source), port: entry.reply.sourcePort)
+            let backend = Backend(address: entry.reply.source, port: entry.reply.sourcePort)
             served[Served(id: layout.id(of: entry.mark), backend: backend), default: 0] += 1
         }
         return served

@@ -23,19 +23,22 @@ final class Conntrack: Sendable {
         /// Kernels before 5.8 can't choose what they dump.
         var canFilter = true
     }
+    /// Of the entries that it reads and ends.
+    let family: IPAddress.Family
     private let socket: NetlinkSocket
     private let log: Logger
-    private let nodeAddresses: Mutex<Set<UInt32>>
+    private let nodeAddresses: Mutex<Set<IPAddress>>
     private let state = Mutex(State())
 
     /// In the network namespace of the calling thread. `nodeAddresses`: where node ports are.
-    init(nodeAddresses: [UInt32], log: Logger) throws(KernelError) {
+    init(_ family: IPAddress.Family, nodeAddresses: [IPAddress], log: Logger) throws(KernelError) {
+        self.family = family
         socket = try NetlinkSocket(protocol: NETLINK_NETFILTER, receiveBufferBytes: 4 << 20)
         self.nodeAddresses = Mutex(Set(nodeAddresses))
         self.log = log
     }
 
-    func setNodeAddresses(_ addresses: [UInt32]) { nodeAddresses.withLock { $0 = Set(addresses) } }
+    func setNodeAddresses(_ addresses: [IPAddress]) { nodeAddresses.withLock { $0 = Set(addresses) } }
 
     /// Ends UDP flows to backends that are gone, and those that went past a front before it was there.
     func endFlows(gone: [Gone], newFronts: [Front.Key], layout: MarkLayout) {
@@ -46,9 +49,9 @@ final class Conntrack: Sendable {
         state.withLock { state in
             do throws(KernelError) {
                 let entries = try Self.dump(
-                    socket.descriptor.raw, &state, repliesFrom: nil, proto: .udp
+                    socket.descriptor.raw, &state, family, repliesFrom: nil, proto: .udp
                 ) { stale.contains($0) }
-                for entry in entries { try Self.end(entry, socket.descriptor.raw, &state) }
+                for entry in entries { try Self.end(entry, socket.descriptor.raw, &state, family) }
                 if !entries.isEmpty { log.debug("UDP flows ended", metadata: ["count": "\(entries.count)"]) }
             } catch {
                 log.warning("UDP flows to gone endpoints are left", metadata: ["err": "\(error)"])
@@ -59,7 +62,8 @@ final class Conntrack: Sendable {
     // MARK: messages
 
     private static func header(
-        _ type: cntl_msg_types, flags: Int32, _ state: inout State, _ buffer: inout NftBuffer
+        _ type: cntl_msg_types, _ family: IPAddress.Family, flags: Int32, _ state: inout State,
+        _ buffer: inout NftBuffer
     ) -> UInt32 {
         state.sequence &+= 1
         buffer.append(UInt32(0))
@@ -67,7 +71,7 @@ final class Conntrack: Sendable {
         buffer.append(UInt16(NLM_F_REQUEST | flags))
         buffer.append(state.sequence)
         buffer.append(UInt32(0))
-        buffer.append(UInt32(AF_INET))
+        buffer.append(family.netfilterNumber)
         return state.sequence
     }
 
@@ -79,7 +83,7 @@ final class Conntrack: Sendable {
         let result: Result<[ConntrackEntry], KernelError> = state.withLock { state in
             do throws(KernelError) {
                 return .success(
-                    try Self.dump(socket.descriptor.raw, &state, repliesFrom: address, proto: proto, isWanted))
+                    try Self.dump(socket.descriptor.raw, &state, family, repliesFrom: address, proto: proto, isWanted))
             } catch {
                 return .failure(error)
             }
@@ -89,14 +93,14 @@ final class Conntrack: Sendable {
 
     /// Kernels that can't choose what they dump give more: the caller looks at each entry anyway.
     private static func dump(
-        _ socket: Int32, _ state: inout State, repliesFrom address: IPAddress?, proto: TransportProtocol?,
-        _ isWanted: @Sendable (ConntrackEntry) -> Bool
+        _ socket: Int32, _ state: inout State, _ family: IPAddress.Family, repliesFrom address: IPAddress?,
+        proto: TransportProtocol?, _ isWanted: @Sendable (ConntrackEntry) -> Bool
     ) throws(KernelError) -> [ConntrackEntry] {
         var entries: [ConntrackEntry] = []
         var request = NftBuffer(capacity: 4096)
-        let number = header(IPCTNL_MSG_CT_GET, flags: NLM_F_DUMP, &state, &request)
-        let isFiltered = state.canFilter && (address?.ipv4 != nil || proto != nil)
-        if isFiltered { filter(&request, address?.ipv4, proto) }
+        let number = header(IPCTNL_MSG_CT_GET, family, flags: NLM_F_DUMP, &state, &request)
+        let isFiltered = state.canFilter && (address != nil || proto != nil)
+        if isFiltered { filter(&request, address, proto) }
         request.close(messageAt: 0)
         state.receiver.discardAll(socket)
         try transmit(socket, request)
@@ -113,7 +117,7 @@ final class Conntrack: Sendable {
                     isDone = true
                 default:
                     guard let entry = ConntrackEntry(message.attributes),
-                        address?.ipv4.map({ $0 == entry.reply.source }) ?? true,
+                        address.map({ $0 == entry.reply.source }) ?? true,
                         proto.map({ $0.rawValue == entry.original.proto }) ?? true, isWanted(entry)
                     else { return }
                     entries.append(entry)
@@ -122,14 +126,14 @@ final class Conntrack: Sendable {
         }
         if failure == EINVAL || failure == EOPNOTSUPP, isFiltered {
             state.canFilter = false
-            return try dump(socket, &state, repliesFrom: address, proto: proto, isWanted)
+            return try dump(socket, &state, family, repliesFrom: address, proto: proto, isWanted)
         }
         guard failure == 0 else { throw KernelError("read", "conntrack", code: failure) }
         return entries
     }
 
     /// Tuples of which only what the flags name counts (kernel's CTA_FILTER_F_…).
-    private static func filter(_ request: inout NftBuffer, _ source: UInt32?, _ proto: TransportProtocol?) {
+    private static func filter(_ request: inout NftBuffer, _ source: IPAddress?, _ proto: TransportProtocol?) {
         var flags: (original: UInt32, reply: UInt32) = (0, 0)
         if let proto {
             flags.original = 1 << 3  // CTA_FILTER_F_CTA_PROTO_NUM
@@ -148,8 +152,10 @@ final class Conntrack: Sendable {
             request.attribute(Int(CTA_TUPLE_REPLY.rawValue), length: 0, nested: true)
             let part = request.count
             request.attribute(Int(CTA_TUPLE_IP.rawValue), length: 0, nested: true)
-            request.attribute(Int(CTA_IP_V4_SRC.rawValue), length: 4)
-            request.append(source.bigEndian)
+            let kind = source.isIPv4 ? CTA_IP_V4_SRC : CTA_IP_V6_SRC
+            request.attribute(Int(kind.rawValue), length: source.family.byteCount)
+            let words = NftWords(source)
+            for index in 0..<source.family.wordCount { request.append(words[index]) }
             request.close(attributeAt: part)
             request.close(attributeAt: tuple)
         }
@@ -160,9 +166,11 @@ final class Conntrack: Sendable {
         request.append(flags.reply)
     }
 
-    private static func end(_ entry: ConntrackEntry, _ socket: Int32, _ state: inout State) throws(KernelError) {
+    private static func end(
+        _ entry: ConntrackEntry, _ socket: Int32, _ state: inout State, _ family: IPAddress.Family
+    ) throws(KernelError) {
         var request = NftBuffer(capacity: 4096)
-        let number = header(IPCTNL_MSG_CT_DELETE, flags: NLM_F_ACK, &state, &request)
+        let number = header(IPCTNL_MSG_CT_DELETE, family, flags: NLM_F_ACK, &state, &request)
         for (type, bytes) in [(CTA_TUPLE_ORIG, entry.originalTuple), (CTA_ID, entry.idBytes)] {
             request.attribute(Int(type.rawValue), length: bytes.count, nested: type == CTA_TUPLE_ORIG)
             bytes.withUnsafeBytes { source in

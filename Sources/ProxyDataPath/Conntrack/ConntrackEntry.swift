@@ -5,8 +5,8 @@ import KubeAPI
 /// One connection as conntrack knows it.
 struct ConntrackEntry: Sendable {
     struct Tuple: Sendable, Equatable {
-        var source: UInt32 = 0
-        var destination: UInt32 = 0
+        var source: IPAddress
+        var destination: IPAddress
         var proto: UInt8 = 0
         var sourcePort: UInt16 = 0
         var destinationPort: UInt16 = 0
@@ -29,7 +29,7 @@ struct ConntrackEntry: Sendable {
     /// ESTABLISHED
     var isOpen: Bool { tcpState == 3 }
 
-    /// Nil for anything but IPv4.
+    /// Nil for anything but IPv4 and IPv6.
     init?(_ attributes: NftAttributes) {
         var original: Tuple?
         var reply: Tuple?
@@ -71,47 +71,61 @@ struct ConntrackEntry: Sendable {
     }
 
     private static func tuple(_ bytes: UnsafeRawBufferPointer) -> Tuple? {
-        var tuple = Tuple()
+        var (source, destination): (IPAddress?, IPAddress?)
+        var (proto, sourcePort, destinationPort): (UInt8, UInt16, UInt16) = (0, 0, 0)
         for (type, value) in NftAttributes(bytes) {
             for (inner, value) in NftAttributes(value) {
                 switch (type, inner) {
-                case (Int(CTA_TUPLE_IP.rawValue), Int(CTA_IP_V4_SRC.rawValue)):
-                    tuple.source = UInt32(bigEndian: value.number())
-                case (Int(CTA_TUPLE_IP.rawValue), Int(CTA_IP_V4_DST.rawValue)):
-                    tuple.destination = UInt32(bigEndian: value.number())
-                case (Int(CTA_TUPLE_PROTO.rawValue), Int(CTA_PROTO_NUM.rawValue)): tuple.proto = value.number()
+                case (Int(CTA_TUPLE_IP.rawValue), Int(CTA_IP_V4_SRC.rawValue)),
+                    (Int(CTA_TUPLE_IP.rawValue), Int(CTA_IP_V6_SRC.rawValue)):
+                    source = address(value)
+                case (Int(CTA_TUPLE_IP.rawValue), Int(CTA_IP_V4_DST.rawValue)),
+                    (Int(CTA_TUPLE_IP.rawValue), Int(CTA_IP_V6_DST.rawValue)):
+                    destination = address(value)
+                case (Int(CTA_TUPLE_PROTO.rawValue), Int(CTA_PROTO_NUM.rawValue)): proto = value.number()
                 case (Int(CTA_TUPLE_PROTO.rawValue), Int(CTA_PROTO_SRC_PORT.rawValue)):
-                    tuple.sourcePort = UInt16(bigEndian: value.number())
+                    sourcePort = UInt16(bigEndian: value.number())
                 case (Int(CTA_TUPLE_PROTO.rawValue), Int(CTA_PROTO_DST_PORT.rawValue)):
-                    tuple.destinationPort = UInt16(bigEndian: value.number())
+                    destinationPort = UInt16(bigEndian: value.number())
                 default: break
                 }
             }
         }
-        return tuple.source == 0 && tuple.destination == 0 ? nil : tuple
+        guard let source, let destination else { return nil }
+        return Tuple(
+            source: source, destination: destination, proto: proto, sourcePort: sourcePort,
+            destinationPort: destinationPort)
+    }
+
+    /// Plain loads: a dump has tens of thousands of them.
+    private static func address(_ bytes: UnsafeRawBufferPointer) -> IPAddress? {
+        switch bytes.count {
+        case 4: IPAddress(ipv4: UInt32(bigEndian: bytes.number()))
+        case 16: IPAddress(ipv6: UInt128(bigEndian: bytes.number()))
+        default: nil
+        }
     }
 }
 
 /// Which entries must end.
 struct StaleFlows {
     private let gone: Set<Conntrack.Gone>
-    private let addresses: Set<UInt64>
+    private let addresses: Set<Backend>
     private let nodePorts: Set<UInt16>
     private let hostPorts: Set<UInt16>
-    private let nodeAddresses: Set<UInt32>
+    private let nodeAddresses: Set<IPAddress>
     private let layout: MarkLayout
 
-    init(gone: [Conntrack.Gone], fronts: [Front.Key], nodeAddresses: Set<UInt32>, layout: MarkLayout) {
+    init(gone: [Conntrack.Gone], fronts: [Front.Key], nodeAddresses: Set<IPAddress>, layout: MarkLayout) {
         self.gone = Set(gone)
         self.nodeAddresses = nodeAddresses
         self.layout = layout
-        var addresses: Set<UInt64> = []
+        var addresses: Set<Backend> = []
         var nodePorts: Set<UInt16> = []
         var hostPorts: Set<UInt16> = []
         for front in fronts {
             switch front.place {
-            case .address(let address, let port):
-                if let number = address.ipv4 { addresses.insert(Self.pair(number, port)) }
+            case .address(let address, let port): addresses.insert(Backend(address: address, port: port))
             case .nodePort(let port): nodePorts.insert(port)
             case .hostPort(let port): hostPorts.insert(port)
             }
@@ -121,16 +135,14 @@ struct StaleFlows {
         self.hostPorts = hostPorts
     }
 
-    private static func pair(_ address: UInt32, _ port: UInt16) -> UInt64 { UInt64(address) << 16 | UInt64(port) }
-
     func contains(_ entry: ConntrackEntry) -> Bool {
         guard entry.original.proto == TransportProtocol.udp.rawValue else { return false }
         if entry.isTranslated {
-            let backend = Backend(address: IPAddress(ipv4: entry.reply.source), port: entry.reply.sourcePort)
+            let backend = Backend(address: entry.reply.source, port: entry.reply.sourcePort)
             return gone.contains(Conntrack.Gone(id: layout.id(of: entry.mark), backend: backend))
         }
         let (address, port) = (entry.original.destination, entry.original.destinationPort)
-        if addresses.contains(Self.pair(address, port)) { return true }
+        if addresses.contains(Backend(address: address, port: port)) { return true }
         guard nodeAddresses.contains(address) else { return false }
         return nodePorts.contains(port) || hostPorts.contains(port)
     }

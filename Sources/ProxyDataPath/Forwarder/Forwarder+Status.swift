@@ -26,11 +26,14 @@ extension ServiceProxy {
 extension Forwarder {
     /// The services of a cluster, on the node that is described.
     convenience init(_ config: ProxyConfig, log: Logger) throws(KernelError) {
-        let own = CIDR(config.nodeIP, prefixLength: config.nodeIP.family.bitCount)
+        let sites = config.sites
+        let own = sites.compactMap { CIDR($0.nodeIP, prefixLength: $0.family.bitCount) }
         let routes = try ForwarderRoutes(
-            priority: ServiceRoute.priority(tag: config.tag), source: config.nodeIP,
-            covered: [config.serviceCIDR] + [own].compactMap(\.self))
-        try self.init(nodeAddress: config.nodeIP, clusterRanges: [config.clusterCIDR], routes: routes, log: log)
+            priority: ServiceRoute.priority(tag: config.tag), sources: sites.map(\.nodeIP),
+            covered: sites.map(\.serviceCIDR) + own)
+        try self.init(
+            nodeAddress: config.nodeIP, second: config.second?.nodeIP, clusterRanges: sites.map(\.clusterCIDR),
+            routes: routes, log: log)
     }
 
     /// What it has done and holds, in Prometheus' text form.

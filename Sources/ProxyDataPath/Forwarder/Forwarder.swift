@@ -60,22 +60,23 @@ final class Forwarder: ServiceCarrier {
     private let shared: ForwarderShared
     /// Nil where addresses come here by themselves.
     private let routes: ForwarderRoutes?
-    /// The node's own address: host ports are always served there.
-    private let nodeAddress: IPAddress
+    /// The node's own addresses, one of each family at most: host ports are always served there.
+    private let ownAddresses: [IPAddress]
     private let state = Mutex(State())
 
     /// Opens sockets in the network namespace of the calling thread, on which `apply` must be called later, too.
     /// - Parameter nodeAddress: where node and host ports are served, unless `setNodePortAddresses` says otherwise.
     /// - Parameter clusterRanges: where clients are pods of the cluster.
     init(
-        nodeAddress: IPAddress, clusterRanges: [CIDR] = [], routes: ForwarderRoutes? = nil,
+        nodeAddress: IPAddress, second: IPAddress? = nil, clusterRanges: [CIDR] = [], routes: ForwarderRoutes? = nil,
         limits: ForwarderLimits = .standard(), log: Logger
     ) throws(KernelError) {
-        self.nodeAddress = nodeAddress
+        let addresses = [nodeAddress] + [second].compactMap(\.self)
+        ownAddresses = addresses
         self.routes = routes
-        state.withLock { $0.nodePortAddresses = [nodeAddress] }
-        let own = CIDR(nodeAddress, prefixLength: nodeAddress.family.bitCount)
-        shared = ForwarderShared(limits: limits, clusterRanges: clusterRanges + [own].compactMap(\.self)) {
+        state.withLock { $0.nodePortAddresses = addresses }
+        let own = addresses.compactMap { CIDR($0, prefixLength: $0.family.bitCount) }
+        shared = ForwarderShared(limits: limits, clusterRanges: clusterRanges + own) {
             reason, count in
             switch reason {
             case .limit:
@@ -270,7 +271,7 @@ final class Forwarder: ServiceCarrier {
             let cluster = kinds.cluster.map { port.pools[$0] ?? -1 } ?? -1
             guard all >= 0 || cluster >= 0 else { continue }
             let audience = Audience(pool: all, clusterPool: cluster, sources: front.sources)
-            for address in addresses(of: front.place, state) {
+            for address in addresses(of: front.place, port.state.name.family, state) {
                 spots[Spot(address: address, proto: front.proto)] = audience
             }
         }
@@ -278,13 +279,16 @@ final class Forwarder: ServiceCarrier {
     }
 
     /// Node and host ports are on the node's own addresses: a wildcard would be every service's.
-    private func addresses(of place: Front.Place, _ state: State) -> [SocketAddress] {
+    private func addresses(
+        of place: Front.Place, _ family: IPAddress.Family, _ state: State
+    ) -> [SocketAddress] {
+        let nodePorts = state.nodePortAddresses.filter { $0.family == family }
         switch place {
         case .address(let address, let port): return [SocketAddress(address, port)]
-        case .nodePort(let port): return state.nodePortAddresses.map { SocketAddress($0, port) }
+        case .nodePort(let port): return nodePorts.map { SocketAddress($0, port) }
         case .hostPort(let port):
-            let others = state.nodePortAddresses.filter { $0 != nodeAddress }
-            return ([nodeAddress] + others).map { SocketAddress($0, port) }
+            let own = ownAddresses.filter { $0.family == family }
+            return (own + nodePorts.filter { !own.contains($0) }).map { SocketAddress($0, port) }
         }
     }
 

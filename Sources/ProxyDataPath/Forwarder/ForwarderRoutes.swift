@@ -13,16 +13,17 @@ final class ForwarderRoutes: Sendable {
 
     private let table: Rtnetlink
     private let priority: UInt32
-    private let source: IPAddress
-    /// What is local already: the services' range and the node's own address.
+    /// The node's own addresses, one of each family at most.
+    private let sources: [IPAddress]
+    /// What is local already: the services' ranges and the node's own addresses.
     private let covered: [CIDR]
     private let present = Mutex<Set<IPAddress>>([])
 
     /// Works in the network namespace of the calling thread.
-    init(priority: UInt32, source: IPAddress, covered: [CIDR]) throws(KernelError) {
+    init(priority: UInt32, sources: [IPAddress], covered: [CIDR]) throws(KernelError) {
         table = try Rtnetlink()
         self.priority = priority
-        self.source = source
+        self.sources = sources
         self.covered = covered
     }
 
@@ -68,7 +69,8 @@ final class ForwarderRoutes: Sendable {
         guard let destination = InetAddress(bytes: address.bytes) else { return nil }
         let route = Route(
             to: destination, prefixLength: UInt8(address.family.bitCount), linkIndex: Self.loopback,
-            source: source.family == address.family ? InetAddress(bytes: source.bytes) : nil, kind: .local,
+            source: sources.first { $0.family == address.family }.flatMap { InetAddress(bytes: $0.bytes) },
+            kind: .local,
             priority: priority)
         do throws(KernelError) {
             try table.execute { body(&$0, route) }

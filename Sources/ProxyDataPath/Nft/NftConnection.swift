@@ -1,6 +1,7 @@
 import CNetfilter
 import Glibc
 import Kernel
+import KubeAPI
 import Synchronization
 
 /// A netlink socket to nf_tables, in the network namespace of the thread that opens it, kept open: closing one after a
@@ -21,10 +22,13 @@ final class NftConnection: NftKernel {
         var lastBytes = 0
     }
 
+    private let family: IPAddress.Family
     private let socket: NetlinkSocket
     private let state = Mutex(State())
 
-    init() throws(KernelError) {
+    /// Reads tables of that family; writes those of the transactions'.
+    init(_ family: IPAddress.Family = .ipv4) throws(KernelError) {
+        self.family = family
         socket = try NetlinkSocket(
             protocol: NETLINK_NETFILTER, receiveBufferBytes: Self.receiveBufferBytes)
         var size = Self.sendBufferBytes
@@ -104,7 +108,7 @@ final class NftConnection: NftKernel {
         for _ in 0..<16 {
             let result: Result<AppliedState??, KernelError> = state.withLock { state in
                 do throws(KernelError) {
-                    var reader = NftTableReader(table: table, socket: socket.descriptor.raw)
+                    var reader = NftTableReader(table: table, family: family, socket: socket.descriptor.raw)
                     return .success(try reader.read(&state.receiver))
                 } catch {
                     return .failure(error)
@@ -119,11 +123,11 @@ final class NftConnection: NftKernel {
         throw KernelError("read", "table \(table)", code: EAGAIN)
     }
 
-    /// The names of all tables of a family.
+    /// The names of all tables of the family.
     func tables() throws(KernelError) -> [String] {
         let result: Result<[String], KernelError> = state.withLock { state in
             do throws(KernelError) {
-                var reader = NftTableReader(table: "", socket: socket.descriptor.raw)
+                var reader = NftTableReader(table: "", family: family, socket: socket.descriptor.raw)
                 return .success(try reader.tables(&state.receiver))
             } catch {
                 return .failure(error)

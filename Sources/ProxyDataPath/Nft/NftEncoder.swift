@@ -17,6 +17,7 @@ struct NftEncoder: ~Copyable {
     private var sequence: UInt32 = 1
     private var nextSetID: UInt32 = 0
     private var lastMessage = 0
+    private var family: UInt32 = 0
 
     /// The batch for a transaction is in `buffer` afterwards. Only the last message asks for an answer: the kernel
     /// reports failures in any case.
@@ -24,6 +25,7 @@ struct NftEncoder: ~Copyable {
         buffer.removeAll()
         operationOfMessage.removeAll(keepingCapacity: true)
         nextSetID = 0
+        family = transaction.family.netfilterNumber
         firstSequence = sequence
         let begin = next()
         buffer.message { nftnl_batch_begin($0, begin) }
@@ -54,11 +56,11 @@ struct NftEncoder: ~Copyable {
     ) {
         lastMessage = buffer.count
         operationOfMessage.append(index)
-        let number = next()
+        let (number, family) = (next(), UInt16(family))
         buffer.message { place in
             guard
                 let header = nftnl_nlmsg_build_hdr(
-                    place, UInt16(type.rawValue), UInt16(NFPROTO_IPV4), UInt16(flags), number)
+                    place, UInt16(type.rawValue), family, UInt16(flags), number)
             else { return nil }
             fill(header)
             return header
@@ -137,7 +139,7 @@ struct NftEncoder: ~Copyable {
             nftnl_set_set_str(object, UInt16(NFTNL_SET_NAME.rawValue), set.name)
             var flags: UInt32 = 0
             if set.kind.isDynamic { flags |= UInt32(NFT_SET_EVAL.rawValue | NFT_SET_TIMEOUT.rawValue) }
-            switch set.kind.data {
+            switch set.data {
             case .none: break
             case .fields(let fields):
                 flags |= UInt32(NFT_SET_MAP.rawValue)
@@ -149,7 +151,7 @@ struct NftEncoder: ~Copyable {
                 set32(NFTNL_SET_DATA_LEN, 0)
             }
             set32(NFTNL_SET_FLAGS, flags)
-            set32(NFTNL_SET_KEY_TYPE, NftSet.typeNumber(set.kind.key))
+            set32(NFTNL_SET_KEY_TYPE, NftSet.typeNumber(set.key))
             set32(NFTNL_SET_KEY_LEN, UInt32(set.keyByteCount))
             set32(NFTNL_SET_ID, id)
             set32(NFTNL_SET_DESC_SIZE, UInt32(set.size))
@@ -226,7 +228,7 @@ struct NftEncoder: ~Copyable {
         let keyBytes = set.keyByteCount
         let hasData = type == NFT_MSG_NEWSETELEM
         let dataBytes = hasData ? set.dataByteCount : 0
-        let isVerdict = set.kind.data == .verdict
+        let isVerdict = set.data == .verdict
         // Element, key and data are three nested attributes, each value one more.
         let perElement = 12 + ((keyBytes + 3) & ~3) + (isVerdict ? 64 : dataBytes == 0 ? 0 : 8 + ((dataBytes + 3) & ~3))
         let perMessage = max(1, Self.listLimit / perElement)
@@ -242,7 +244,7 @@ struct NftEncoder: ~Copyable {
             buffer.append(UInt16(NLM_F_REQUEST | flags))
             buffer.append(next())
             buffer.append(UInt32(0))
-            buffer.append(UInt32(NFPROTO_IPV4))  // family; version and resource are 0
+            buffer.append(family)  // family; version and resource are 0
             buffer.attribute(Int(NFTA_SET_ELEM_LIST_TABLE.rawValue), transaction.table)
             buffer.attribute(Int(NFTA_SET_ELEM_LIST_SET.rawValue), set.name)
             let list = buffer.count

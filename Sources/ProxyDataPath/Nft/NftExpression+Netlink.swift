@@ -5,8 +5,8 @@ extension NftExpression {
     /// The kernel puts a number in the place of %d.
     static let anonymousSet = "__set%d"
 
-    /// The first word has the number of a register of 16 bytes, as nft has it; the others their own.
-    private static func register(_ word: UInt32) -> UInt32 { word == 0 ? 1 : 8 + word }
+    /// Every fourth word has the number of a register of 16 bytes, as the kernel tells of it; the others their own.
+    private static func register(_ word: UInt32) -> UInt32 { word % 4 == 0 ? 1 + word / 4 : 8 + word }
 
     /// The expression as an object of libnftnl, which the caller owns.
     func make(protocolSet: UInt32) -> OpaquePointer? {
@@ -34,8 +34,8 @@ extension NftExpression {
             case .mark: number(NFTNL_EXPR_CT_KEY, NFT_CT_MARK.rawValue)
             case .status: number(NFTNL_EXPR_CT_KEY, NFT_CT_STATUS.rawValue)
             case .state: number(NFTNL_EXPR_CT_KEY, NFT_CT_STATE.rawValue)
-            case .originalDestination:
-                number(NFTNL_EXPR_CT_KEY, NFT_CT_DST_IP.rawValue)
+            case .originalDestination(let family):
+                number(NFTNL_EXPR_CT_KEY, (family == .ipv4 ? NFT_CT_DST_IP : NFT_CT_DST_IP6).rawValue)
                 nftnl_expr_set_u8(object, UInt16(NFTNL_EXPR_CT_DIR), 0)
             }
         case .setMark(let word):
@@ -72,19 +72,20 @@ extension NftExpression {
             register(NFTNL_EXPR_FIB_DREG, word)
             number(NFTNL_EXPR_FIB_RESULT, UInt32(NFT_FIB_RESULT_ADDRTYPE.rawValue))
             number(NFTNL_EXPR_FIB_FLAGS, UInt32((isSource ? NFTA_FIB_F_SADDR : NFTA_FIB_F_DADDR).rawValue))
-        case .translateDestination(let address, let port):
+        case .translateDestination(let family):
             number(NFTNL_EXPR_NAT_TYPE, UInt32(NFT_NAT_DNAT.rawValue))
-            number(NFTNL_EXPR_NAT_FAMILY, UInt32(NFPROTO_IPV4))
-            register(NFTNL_EXPR_NAT_REG_ADDR_MIN, address)
-            register(NFTNL_EXPR_NAT_REG_PROTO_MIN, port)
+            number(NFTNL_EXPR_NAT_FAMILY, family.netfilterNumber)
+            register(NFTNL_EXPR_NAT_REG_ADDR_MIN, 0)
+            register(NFTNL_EXPR_NAT_REG_PROTO_MIN, UInt32(family.wordCount))
         case .masquerade:
             number(NFTNL_EXPR_MASQ_FLAGS, UInt32(NF_NAT_RANGE_PROTO_RANDOM_FULLY))
         case .reset:
             number(NFTNL_EXPR_REJECT_TYPE, UInt32(NFT_REJECT_TCP_RST.rawValue))
             nftnl_expr_set_u8(object, UInt16(NFTNL_EXPR_REJECT_CODE), 0)
-        case .unreachable:
+        case .unreachable(let family):
             number(NFTNL_EXPR_REJECT_TYPE, UInt32(NFT_REJECT_ICMP_UNREACH.rawValue))
-            nftnl_expr_set_u8(object, UInt16(NFTNL_EXPR_REJECT_CODE), 3)  // port unreachable
+            // Port unreachable, by its number in ICMP or ICMPv6.
+            nftnl_expr_set_u8(object, UInt16(NFTNL_EXPR_REJECT_CODE), family == .ipv4 ? 3 : 4)
         case .verdict(let verdict):
             number(NFTNL_EXPR_IMM_DREG, UInt32(NFT_REG_VERDICT.rawValue))
             switch verdict {

@@ -1,6 +1,7 @@
 import CNetfilter
 import Glibc
 import Kernel
+import KubeAPI
 
 /// Hears when somebody else changes our table, in the network namespace of the thread that makes it.
 ///
@@ -17,7 +18,8 @@ final class NftMonitor: Sendable {
     /// Calls back on the loop's thread, once for all that comes together. `ignoring`: the netlink port of our own
     /// connection.
     init(
-        table: String, ignoring port: UInt32, on loop: EpollLoop, _ callback: @escaping @Sendable () -> Void
+        table: String, _ family: IPAddress.Family = .ipv4, ignoring port: UInt32, on loop: EpollLoop,
+        _ callback: @escaping @Sendable () -> Void
     ) throws(KernelError) {
         let socket = try NetlinkSocket(
             protocol: NETLINK_NETFILTER, groups: Self.group, receiveBufferBytes: 1 << 20)
@@ -25,21 +27,23 @@ final class NftMonitor: Sendable {
         self.socket = socket
         self.loop = loop
         token = try loop.watch(socket.descriptor.raw) { _ in
-            if Self.drain(socket.descriptor.raw, table, port) { callback() }
+            if Self.drain(socket.descriptor.raw, table, family, port) { callback() }
         }
     }
 
     func stop() { loop.cancel(token) }
 
     /// What waits is about our table, or may be.
-    private static func drain(_ socket: Int32, _ table: String, _ port: UInt32) -> Bool {
+    private static func drain(
+        _ socket: Int32, _ table: String, _ family: IPAddress.Family, _ port: UInt32
+    ) -> Bool {
         var receiver = NftReceiver()
         var isOurs = false
         while true {
             do throws(KernelError) {
                 guard let datagram = try receiver.receive(socket, wait: false) else { return isOurs }
                 datagram.forEachMessage { message in
-                    if !isOurs { isOurs = concerns(table, message, port) }
+                    if !isOurs { isOurs = concerns(table, family, message, port) }
                 }
             } catch {
                 // ENOBUFS: messages were lost, and any of them may have been about us.
@@ -50,10 +54,13 @@ final class NftMonitor: Sendable {
     }
 
     /// All messages but that of the new generation have the table's name as their first kind of attribute.
-    static func concerns(_ table: String, _ message: NftReceiver.Message, _ port: UInt32) -> Bool {
+    static func concerns(
+        _ table: String, _ family: IPAddress.Family, _ message: NftReceiver.Message, _ port: UInt32
+    ) -> Bool {
         guard message.type >> 8 == UInt16(NFNL_SUBSYS_NFTABLES), message.count >= 20,
             message.type & 0xff != UInt16(NFT_MSG_NEWGEN.rawValue), message.header.pointee.nlmsg_pid != port,
-            UnsafeRawPointer(message.header).load(fromByteOffset: 16, as: UInt8.self) == UInt8(NFPROTO_IPV4)
+            UnsafeRawPointer(message.header).load(fromByteOffset: 16, as: UInt8.self)
+                == UInt8(family.netfilterNumber)
         else { return false }
         return message.attributes.contains { $0.type == 1 && $0.value.text == table }
     }

@@ -1,16 +1,19 @@
 import CNetfilter
 import Glibc
 import Kernel
+import KubeAPI
 
 /// Reads a table back by dumps.
 struct NftTableReader {
     let table: String
+    let family: IPAddress.Family
     let socket: Int32
     private var sequence: UInt32 = UInt32.random(in: 1 << 30..<1 << 31)
     private var generation: UInt16?
 
-    init(table: String, socket: Int32) {
+    init(table: String, family: IPAddress.Family, socket: Int32) {
         self.table = table
+        self.family = family
         self.socket = socket
     }
 
@@ -46,7 +49,7 @@ struct NftTableReader {
         request.append(UInt16(NLM_F_REQUEST | NLM_F_DUMP))
         request.append(number)
         request.append(UInt32(0))
-        request.append(UInt32(NFPROTO_IPV4))
+        request.append(family.netfilterNumber)
         // Table and set have the same numbers in all requests.
         if !table.isEmpty { request.attribute(1, table) }
         if !set.isEmpty { request.attribute(2, set) }
@@ -143,7 +146,7 @@ struct NftTableReader {
     private mutating func readSets(_ state: inout AppliedState, _ receiver: inout NftReceiver) throws(KernelError)
         -> Bool
     {
-        let table = self.table
+        let (table, family) = (table, family)
         let sets = try query(NFT_MSG_GETSET, table: table, &receiver) { message -> (String, NftSet?)? in
             guard let object = nftnl_set_alloc() else { return nil }
             defer { nftnl_set_free(object) }
@@ -155,13 +158,13 @@ struct NftTableReader {
             guard text(NFTNL_SET_TABLE) == table, number(NFTNL_SET_FLAGS) & UInt32(NFT_SET_ANONYMOUS.rawValue) == 0
             else { return nil }
             let name = text(NFTNL_SET_NAME)
-            guard let set = NftSet(name: name), number(NFTNL_SET_KEY_LEN) == UInt32(set.keyByteCount),
-                number(NFTNL_SET_KEY_TYPE) == NftSet.typeNumber(set.kind.key),
+            guard let set = NftSet(name: name, family), number(NFTNL_SET_KEY_LEN) == UInt32(set.keyByteCount),
+                number(NFTNL_SET_KEY_TYPE) == NftSet.typeNumber(set.key),
                 number(NFTNL_SET_DESC_SIZE) == UInt32(set.size),
-                (number(NFTNL_SET_FLAGS) & UInt32(NFT_SET_MAP.rawValue) != 0) == (set.kind.data != .none),
+                (number(NFTNL_SET_FLAGS) & UInt32(NFT_SET_MAP.rawValue) != 0) == (set.data != .none),
                 (number(NFTNL_SET_FLAGS) & UInt32(NFT_SET_TIMEOUT.rawValue) != 0) == set.kind.isDynamic
             else { return (name, nil) }
-            if case .fields(let fields) = set.kind.data, number(NFTNL_SET_DATA_TYPE) != NftSet.typeNumber(fields) {
+            if case .fields(let fields) = set.data, number(NFTNL_SET_DATA_TYPE) != NftSet.typeNumber(fields) {
                 return (name, nil)
             }
             return (name, set)

@@ -1,3 +1,5 @@
+import KubeAPI
+
 /// Changes to our table that become true at once, or not at all.
 ///
 /// Operations only collect here: they can be printed as nft writes them, encoded for the kernel, or applied to a fake.
@@ -18,11 +20,18 @@ struct NftTransaction: Sendable {
     }
 
     let table: String
+    let family: IPAddress.Family
     private(set) var operations: [Operation] = []
     /// The chains to which the elements of `picks` lead, by key.
     private(set) var pickChains: [UInt32: String] = [:]
 
-    init(table: String) { self.table = table }
+    init(table: String, family: IPAddress.Family = .ipv4) {
+        self.table = table
+        self.family = family
+    }
+
+    /// Of a ruleset's table.
+    init(_ ruleset: Ruleset) { self.init(table: ruleset.table, family: ruleset.family) }
 
     var isEmpty: Bool { operations.isEmpty }
     /// Elements that are added or deleted.
@@ -81,12 +90,12 @@ extension NftTransaction {
     var text: String { operations.map { text($0) + "\n" }.joined() }
 
     func text(_ operation: Operation) -> String {
-        let name = "ip \(table)"
+        let name = "\(family.nftText) \(table)"
         switch operation {
         case .addTable: return "add table \(name)"
         case .deleteTable: return "delete table \(name)"
         case .addSet(let set):
-            return "add \(set.kind.data == .none ? "set" : "map") \(name) \(set.name) { \(set.declaration) }"
+            return "add \(set.data == .none ? "set" : "map") \(name) \(set.name) { \(set.declaration) }"
         case .deleteSet(let set): return "delete set \(name) \(set)"
         case .addChain(let chain, let hook):
             return "add chain \(name) \(chain)" + (hook.map { " { \($0.declaration) }" } ?? "")

@@ -4,24 +4,24 @@ import KubeAPI
 import Logging
 import Synchronization
 
-/// The addresses of the node on which node ports are answered: its primary one, or those within given ranges, as they
+/// The addresses of the node on which node ports are answered: its primary ones, one of each family, or those within given ranges, as they
 /// come and go.
 final class NodePortAddresses: Sendable {
-    private let primary: IPAddress
+    private let primary: [IPAddress]
     private let ranges: [CIDR]
     private let table: Rtnetlink
     private let monitor: Mutex<RtnetlinkMonitor?> = Mutex(nil)
     private let known: Mutex<[IPAddress]>
     private let log: Logger
 
-    /// In the network namespace of the calling thread. Without ranges the primary address is the only one.
-    init(primary: IPAddress, ranges: [CIDR], log: Logger) throws(KernelError) {
+    /// In the network namespace of the calling thread. Without ranges the primary addresses are the only ones.
+    init(primary: [IPAddress], ranges: [CIDR], log: Logger) throws(KernelError) {
         self.primary = primary
         self.ranges = ranges
         self.log = log
         table = try Rtnetlink()
-        known = Mutex([primary])
-        known.withLock { $0 = read() ?? [primary] }
+        known = Mutex(primary)
+        known.withLock { $0 = read() ?? primary }
     }
 
     var current: [IPAddress] { known.withLock { $0 } }
@@ -48,7 +48,7 @@ final class NodePortAddresses: Sendable {
 
     /// Nil where they can't be read.
     private func read() -> [IPAddress]? {
-        guard !ranges.isEmpty else { return [primary] }
+        guard !ranges.isEmpty else { return primary }
         do throws(KernelError) {
             return Self.select(try table.addresses().compactMap { IPAddress(bytes: $0.address.bytes) }, ranges)
         } catch {
@@ -57,10 +57,11 @@ final class NodePortAddresses: Sendable {
         }
     }
 
-    /// Those within the ranges, sorted, each once. What comes to a loopback address can't leave the machine.
+    /// Those within the ranges, sorted, each once. What comes to a loopback address can't leave the machine, and a link-local one
+    /// of IPv6 is nothing without its link.
     static func select(_ addresses: [IPAddress], _ ranges: [CIDR]) -> [IPAddress] {
         let fitting = addresses.filter { address in
-            !address.isLoopback && ranges.contains { $0.contains(address) }
+            !address.isLoopback && !(address.isIPv6 && address.isLinkLocal) && ranges.contains { $0.contains(address) }
         }
         return Set(fitting).sorted()
     }

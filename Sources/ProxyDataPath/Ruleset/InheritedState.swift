@@ -16,14 +16,16 @@ struct InheritedState {
     let pickKeys: [PickChain: UInt32]
 
     private let layout: MarkLayout
+    private let family: IPAddress.Family
     /// By kind; empty for all that are no maps of fronts.
     private let fronts: [[NftWords: NftWords]]
     private var slots: [UInt32: [Int: Backend]] = [:]
     private var stickySlots: [UInt32: [Int: (backend: Backend?, number: Int)]] = [:]
     private var taken: Set<UInt32> = []
 
-    init(_ state: AppliedState, _ layout: MarkLayout) {
+    init(_ state: AppliedState, _ layout: MarkLayout, _ family: IPAddress.Family) {
         self.layout = layout
+        self.family = family
         var fronts = [[NftWords: NftWords]](repeating: [:], count: NftSet.Kind.allCases.count)
         for kind in NftSet.Kind.frontMaps { fronts[kind.rawValue] = state.elements[kind.rawValue] }
         self.fronts = fronts
@@ -35,21 +37,21 @@ struct InheritedState {
         var ids: Set<UInt32> = []
         for kind in fronts { for data in kind.values { ids.insert(layout.id(of: data[0])) } }
         for (key, data) in state.elements[NftSet.Kind.backends.rawValue] {
-            slots[layout.id(of: key[0]), default: [:]][Int(key[1])] = Self.backend(data)
+            slots[layout.id(of: key[0]), default: [:]][Int(key[1])] = Self.backend(data, family)
         }
         let numbered = state.elements[NftSet.Kind.stickyBackends.rawValue]
         for (key, data) in state.elements[NftSet.Kind.stickySlots.rawValue] {
             stickySlots[layout.id(of: key[0]), default: [:]][Int(key[1])] = (
-                numbered[NftWords(data[0])].map(Self.backend), layout.number(of: data[0])
+                numbered[NftWords(data[0])].map { Self.backend($0, family) }, layout.number(of: data[0])
             )
         }
         self.ids = ids.union(slots.keys).union(stickySlots.keys).subtracting([0])
     }
 
-    private static func backend(_ words: NftWords) -> Backend {
+    private static func backend(_ words: NftWords, _ family: IPAddress.Family) -> Backend {
         Backend(
-            address: IPAddress(ipv4: UInt32(bigEndian: words[0])),
-            port: UInt16(truncatingIfNeeded: UInt32(littleEndian: words[1])).byteSwapped)
+            address: words.address(family),
+            port: UInt16(truncatingIfNeeded: UInt32(littleEndian: words[family.wordCount])).byteSwapped)
     }
 
     /// What is there of a service port, known by its fronts; nothing where it has been given away.
@@ -86,7 +88,7 @@ struct InheritedState {
         var result: [UInt32: [Backend]] = [:]
         let udp = NftWords.word(TransportProtocol.udp)
         for kind in NftSet.Kind.frontMaps {
-            let place = kind.key.firstIndex(of: .protocolNumber) ?? 0
+            let place = NftField.place(of: .protocolNumber, in: kind.key(family))
             for (key, data) in fronts[kind.rawValue] where key[place] == udp {
                 let id = layout.id(of: data[0])
                 result[id] = Array((slots[id] ?? [:]).values) + (stickySlots[id] ?? [:]).values.compactMap(\.backend)

@@ -41,6 +41,8 @@ struct MarkLayout: Sendable, Hashable {
 
     func id(_ id: UInt32) -> UInt32 { id << (countBits + 2 + shift) }
     func id(of mark: UInt32) -> UInt32 { (mark & idMask) >> (countBits + 2 + shift) }
+    /// The length of a prefix beside an id, in a key that never becomes a mark: below the id there are 8 bits at least.
+    func length(_ length: Int) -> UInt32 { UInt32(truncatingIfNeeded: length) }
     /// A count, a class or a backend's number, in its place.
     func number(_ number: Int) -> UInt32 { UInt32(truncatingIfNeeded: number) << shift }
     func number(of mark: UInt32) -> Int { Int(mark >> shift) & countLimit }

@@ -1,8 +1,10 @@
+import KubeAPI
+
 /// One step of a rule as the kernel runs it. Registers are numbered as words: 0, 1, 2...
 enum NftExpression: Sendable, Hashable {
     enum PacketPart: Sendable { case network, transport }
     enum Meta: Sendable { case protocolNumber, inputLink }
-    enum ConnectionKey: Sendable { case mark, status, state, originalDestination }
+    enum ConnectionKey: Sendable, Hashable { case mark, status, state, originalDestination(IPAddress.Family) }
     enum Verdict: Sendable, Hashable {
         case drop
         case back
@@ -23,10 +25,11 @@ enum NftExpression: Sendable, Hashable {
     case lookupProtocols(UInt32)
     case random(below: UInt32, into: UInt32)
     case addressType(isSource: Bool, into: UInt32)
-    case translateDestination(address: UInt32, port: UInt32)
+    /// To an address in the first words, and the port behind it.
+    case translateDestination(IPAddress.Family)
     case masquerade
     case reset
-    case unreachable
+    case unreachable(IPAddress.Family)
     case verdict(Verdict)
     case dynamic(DynamicOperation, set: String, key: UInt32, data: UInt32, seconds: Int)
 }

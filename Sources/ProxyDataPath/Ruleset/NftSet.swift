@@ -1,3 +1,5 @@
+import KubeAPI
+
 /// A set or a map of our table.
 struct NftSet: Sendable, Hashable {
     /// What it is for. The raw values order them within a transaction.
@@ -19,7 +21,8 @@ struct NftSet: Sendable, Hashable {
         case nodeportsInside
         /// Those of `outside` that not everybody may connect to.
         case guarded
-        /// Who may: the client's address cut to each length of prefix in turn, with the service's address.
+        /// Who may: the client's address cut to each length of prefix in turn, with the service's id
+        /// and the length.
         case allowed
         /// From the low bits of a mark to the chain that goes on.
         case picks
@@ -71,16 +74,18 @@ struct NftSet: Sendable, Hashable {
             }
         }
 
-        var key: [NftField] {
-            switch self {
-            case .services, .outside, .inside, .guarded: [.destinationAddress, .protocolNumber, .destinationPort]
+        func key(_ family: IPAddress.Family) -> [NftField] {
+            let source = NftField.address(.sourceAddress, family)
+            let destination = NftField.address(.destinationAddress, family)
+            return switch self {
+            case .services, .outside, .inside, .guarded: [destination, .protocolNumber, .destinationPort]
             case .nodeports, .hostports, .nodeportsOutside, .nodeportsInside: [.protocolNumber, .destinationPort]
-            case .allowed: [.sourceAddress, .destinationAddress, .protocolNumber, .destinationPort]
+            case .allowed: [source, .mark]
             case .picks, .stickyBackends: [.mark]
             case .backends, .stickySlots: [.mark, .random(65536)]
-            case .affinity: [.sourceAddress, .mark]
-            case .hairpin: [.sourceAddress, .destinationAddress]
-            case .nodeAddresses: [.destinationAddress]
+            case .affinity: [source, .mark]
+            case .hairpin: [source, destination]
+            case .nodeAddresses: [destination]
             }
         }
 
@@ -90,13 +95,13 @@ struct NftSet: Sendable, Hashable {
             /// A chain to go to.
             case verdict
         }
-        var data: Data {
+        func data(_ family: IPAddress.Family) -> Data {
             switch self {
             case .services, .nodeports, .hostports, .outside, .inside, .nodeportsOutside, .nodeportsInside,
                 .stickySlots, .affinity:
                 .fields([.mark])
             case .picks: .verdict
-            case .backends, .stickyBackends: .fields([.destinationAddress, .destinationPort])
+            case .backends, .stickyBackends: .fields([.address(.destinationAddress, family), .destinationPort])
             case .hairpin, .nodeAddresses, .guarded, .allowed: .none
             }
         }
@@ -113,26 +118,32 @@ struct NftSet: Sendable, Hashable {
     }
 
     let kind: Kind
+    /// Of the table's addresses.
+    let family: IPAddress.Family
     let size: Int
 
-    init(_ kind: Kind, size: Int? = nil) {
+    init(_ kind: Kind, _ family: IPAddress.Family = .ipv4, size: Int? = nil) {
         self.kind = kind
+        self.family = family
         self.size = size ?? kind.defaultSize
     }
+
+    var key: [NftField] { kind.key(family) }
+    var data: Kind.Data { kind.data(family) }
 
     /// The size is part of the name once it is another than at first: a larger set must stand beside the old one until
     /// the rules refer to it, and sets can't be renamed.
     var name: String { size == kind.defaultSize ? kind.name : "\(kind.name)-\(size)" }
 
     /// From a name in the kernel; nil for one that is not ours.
-    init?(name: String) {
+    init?(name: String, _ family: IPAddress.Family = .ipv4) {
         for kind in Kind.allCases {
             if name == kind.name {
-                self.init(kind)
+                self.init(kind, family)
                 return
             }
             if name.hasPrefix(kind.name + "-"), let size = Int(name.dropFirst(kind.name.count + 1)), size > 0 {
-                self.init(kind, size: size)
+                self.init(kind, family, size: size)
                 return
             }
         }
@@ -147,13 +158,14 @@ struct NftSet: Sendable, Hashable {
         guard !hasRoom(for: count) else { return self }
         var size = size
         while size < count + count / 4 { size *= 2 }
-        return NftSet(kind, size: size)
+        return NftSet(kind, family, size: size)
     }
 
-    var keyByteCount: Int { kind.key.count == 1 ? Int(kind.key[0].byteCount) : kind.key.count * 4 }
-    var dataByteCount: Int {
-        guard case .fields(let fields) = kind.data else { return 0 }
-        return fields.count == 1 ? Int(fields[0].byteCount) : fields.count * 4
+    var keyByteCount: Int { Self.byteCount(key) }
+    var dataByteCount: Int { if case .fields(let fields) = data { Self.byteCount(fields) } else { 0 } }
+
+    private static func byteCount(_ fields: [NftField]) -> Int {
+        fields.count == 1 ? Int(fields[0].byteCount) : fields.reduce(0) { $0 + $1.wordCount * 4 }
     }
 
     /// The number under which nft finds the type again: 6 bits for each field.
@@ -161,9 +173,9 @@ struct NftSet: Sendable, Hashable {
 
     /// As nft declares it.
     var declaration: String {
-        let keys = kind.key.map(\.text).joined(separator: " . ")
+        let keys = key.map(\.text).joined(separator: " . ")
         let data: String =
-            switch kind.data {
+            switch self.data {
             case .none: ""
             case .fields(let fields): " : " + fields.map(\.text).joined(separator: " . ")
             case .verdict: " : verdict"
@@ -179,9 +191,9 @@ struct NftSet: Sendable, Hashable {
             return UserData.number(0, 13) + UserData.nested(1, inner)
         }
         func order(_ fields: [NftField]) -> UInt32 { fields.count == 1 ? fields[0].byteOrder : 0 }
-        var bytes = UserData.number(0, order(kind.key))
-        let key = UserData.nested(3, typeof(kind.key))
-        switch kind.data {
+        var bytes = UserData.number(0, order(key))
+        let key = UserData.nested(3, typeof(key))
+        switch data {
         case .none: return bytes + key
         case .fields(let fields):
             bytes += UserData.number(1, order(fields)) + key + UserData.nested(4, typeof(fields))
@@ -194,10 +206,14 @@ struct NftSet: Sendable, Hashable {
     /// An element as nft writes it: `10.96.0.10 . tcp . 80 : 0x00001002`.
     func text(_ element: NftElement, chain: (UInt32) -> String) -> String {
         func join(_ fields: [NftField], _ words: NftWords) -> String {
-            fields.enumerated().map { $0.element.form.text(words[$0.offset]) }.joined(separator: " . ")
+            var place = 0
+            return fields.map { field in
+                defer { place += field.wordCount }
+                return field.form.text(words, at: place)
+            }.joined(separator: " . ")
         }
-        let key = join(kind.key, element.key)
-        switch kind.data {
+        let key = join(key, element.key)
+        switch data {
         case .none: return key
         case .fields(let fields): return "\(key) : \(join(fields, element.data))"
         case .verdict: return "\(key) : jump \(chain(element.key[0]))"

@@ -6,24 +6,39 @@ extension NftStatement {
 
     /// Loads the fields into registers from 0 on, as the key of a set.
     private static func load(_ fields: [NftField], from first: UInt32 = 0) -> [NftExpression] {
-        fields.enumerated().flatMap { index, field -> [NftExpression] in
-            let register = first + UInt32(index)
+        var register = first
+        return fields.flatMap { field -> [NftExpression] in
+            defer { register += UInt32(field.wordCount) }
             switch field {
-            case .sourceAddress: return [.payload(.network, offset: 12, count: 4, into: register)]
-            case .sourcePrefix(let length):
-                let address = NftExpression.payload(.network, offset: 12, count: 4, into: register)
-                guard length < 32 else { return [address] }
-                let mask = UInt32.max << UInt32(32 - length)
-                return [address, .bitwise(register, mask: bytes(mask.bigEndian), xor: bytes(0))]
-            case .destinationAddress: return [.payload(.network, offset: 16, count: 4, into: register)]
+            case .address(let side, let family): return [load(side, family, into: register)]
+            case .sourcePrefix(let length, let family):
+                let address = load(.sourceAddress, family, into: register)
+                guard length < family.bitCount else { return [address] }
+                return [address, cut(register, to: length, family)]
             case .destinationPort: return [.payload(.transport, offset: 2, count: 2, into: register)]
             case .protocolNumber: return [.meta(.protocolNumber, into: register)]
             case .mark: return [.connection(.mark, into: register)]
             case .maskedMark(let mask):
                 return [.connection(.mark, into: register), .bitwise(register, mask: bytes(mask), xor: bytes(0))]
+            case .maskedMarkWith(let mask, let bits):
+                return [.connection(.mark, into: register), .bitwise(register, mask: bytes(mask), xor: bytes(bits))]
             case .random(let limit): return [.random(below: UInt32(limit), into: register)]
             }
         }
+    }
+
+    /// All of an address, or its first bytes.
+    private static func load(
+        _ side: NftSide, _ family: IPAddress.Family, count: Int? = nil, into register: UInt32 = 0
+    ) -> NftExpression {
+        .payload(
+            .network, offset: family.headerOffset(side), count: UInt32(count ?? family.byteCount), into: register)
+    }
+
+    /// Leaves that many bits of an address.
+    private static func cut(_ register: UInt32, to prefixLength: Int, _ family: IPAddress.Family) -> NftExpression {
+        .bitwise(
+            register, mask: family.mask(prefixLength).bytes, xor: [UInt8](repeating: 0, count: family.byteCount))
     }
 
     private static func text(_ fields: [NftField]) -> String { fields.map(\.text).joined(separator: " . ") }
@@ -39,9 +54,9 @@ extension NftStatement {
     }
 
     /// `ip daddr 10.96.0.0/16`, or with `!=`.
-    static func isIn(_ range: CIDR, _ field: NftField, negated: Bool = false) -> NftStatement {
-        let text = "\(field.text) \(negated ? "!= " : "")\(range)"
-        let offset: UInt32 = field == .sourceAddress ? 12 : 16
+    static func isIn(_ range: CIDR, _ side: NftSide, negated: Bool = false) -> NftStatement {
+        let family = range.family
+        let text = "\(family.nftText) \(side.text) \(negated ? "!= " : "")\(range)"
         let network = range.network.bytes
         if range.prefixLength % 8 == 0, range.prefixLength > 0 {
             // As nft does it: only the bytes that count.
@@ -49,26 +64,24 @@ extension NftStatement {
             return NftStatement(
                 text: text,
                 expressions: [
-                    .payload(.network, offset: offset, count: UInt32(count), into: 0),
-                    .compare(0, isEqual: !negated, Array(network.prefix(count))),
+                    load(side, family, count: count), .compare(0, isEqual: !negated, Array(network.prefix(count))),
                 ])
         }
-        let mask = range.prefixLength == 0 ? 0 : UInt32.max << UInt32(32 - range.prefixLength)
         return NftStatement(
             text: text,
             expressions: [
-                .payload(.network, offset: offset, count: 4, into: 0),
-                .bitwise(0, mask: bytes(mask.bigEndian), xor: bytes(0)),
-                .compare(0, isEqual: !negated, network),
+                load(side, family), cut(0, to: range.prefixLength, family), .compare(0, isEqual: !negated, network),
             ])
     }
 
-    /// `ip daddr 127.0.0.0/8`, or with `!=`.
-    static func isLoopback(negated: Bool = false) -> NftStatement {
-        NftStatement(
-            text: "ip daddr \(negated ? "!= " : "")127.0.0.0/8",
+    /// `ip daddr 127.0.0.0/8`, `ip6 daddr ::1`, or with `!=`.
+    static func isLoopback(_ family: IPAddress.Family, negated: Bool = false) -> NftStatement {
+        let place = family == .ipv4 ? "127.0.0.0/8" : "::1"
+        let first = family == .ipv4 ? [127] : IPAddress(ipv6: 1).bytes
+        return NftStatement(
+            text: "\(family.nftText) daddr \(negated ? "!= " : "")\(place)",
             expressions: [
-                .payload(.network, offset: 16, count: 1, into: 0), .compare(0, isEqual: !negated, [127]),
+                load(.destinationAddress, family, count: first.count), .compare(0, isEqual: !negated, first),
             ])
     }
 
@@ -112,23 +125,20 @@ extension NftStatement {
         ])
 
     /// `ip saddr != 192.0.2.2`
-    static func isNot(_ address: IPAddress, _ field: NftField) -> NftStatement {
+    static func isNot(_ address: IPAddress, _ side: NftSide) -> NftStatement {
         NftStatement(
-            text: "\(field.text) != \(address)",
-            expressions: [
-                .payload(.network, offset: field == .sourceAddress ? 12 : 16, count: 4, into: 0),
-                .compare(0, isEqual: false, address.bytes),
-            ])
+            text: "\(address.family.nftText) \(side.text) != \(address)",
+            expressions: [load(side, address.family), .compare(0, isEqual: false, address.bytes)])
     }
 
     /// What the connection was made to, before any translation, is not in the range.
     static func wasNotSent(to range: CIDR) -> NftStatement {
-        let mask = range.prefixLength == 0 ? 0 : UInt32.max << UInt32(32 - range.prefixLength)
-        let isWhole = range.prefixLength == 32
+        let family = range.family
+        let isWhole = range.prefixLength == family.bitCount
         return NftStatement(
-            text: "ct original ip daddr != \(isWhole ? "\(range.network)" : "\(range)")",
-            expressions: [.connection(.originalDestination, into: 0)]
-                + (isWhole ? [] : [.bitwise(0, mask: bytes(mask.bigEndian), xor: bytes(0))])
+            text: "ct original \(family.nftText) daddr != \(isWhole ? "\(range.network)" : "\(range)")",
+            expressions: [.connection(.originalDestination(family), into: 0)]
+                + (isWhole ? [] : [cut(0, to: range.prefixLength, family)])
                 + [.compare(0, isEqual: false, range.network.bytes)])
     }
 
@@ -170,7 +180,7 @@ extension NftStatement {
             case .delete: "delete"
             }
         let timeout = seconds > 0 ? " timeout \(seconds)s" : ""
-        let dataRegister = UInt32(fields.count)
+        let dataRegister = UInt32(fields.reduce(0) { $0 + $1.wordCount })
         return NftStatement(
             text: "\(word) @\(map.name) { \(text(fields))\(timeout) : \(data.text) }",
             expressions: load(fields) + load([data], from: dataRegister)
@@ -179,12 +189,12 @@ extension NftStatement {
 
     // MARK: ends
 
-    /// `dnat ip to … map @backends`
+    /// `dnat ip to … map @backends`, whose data is an address with a port.
     static func translate(to fields: NftField..., in map: NftSet) -> NftStatement {
         NftStatement(
-            text: "dnat ip to \(text(fields)) map @\(map.name)",
+            text: "dnat \(map.family.nftText) to \(text(fields)) map @\(map.name)",
             expressions: load(fields) + [
-                .lookup(0, set: map.name, into: 0, isVerdict: false), .translateDestination(address: 0, port: 1),
+                .lookup(0, set: map.name, into: 0, isVerdict: false), .translateDestination(map.family),
             ])
     }
 
@@ -198,7 +208,9 @@ extension NftStatement {
     /// With a source port at random: two connections that start at once must not choose the same.
     static let masquerade = NftStatement(text: "masquerade fully-random", expressions: [.masquerade])
     static let reset = NftStatement(text: "reject with tcp reset", expressions: [.reset])
-    static let unreachable = NftStatement(text: "reject", expressions: [.unreachable])
+    static func unreachable(_ family: IPAddress.Family) -> NftStatement {
+        NftStatement(text: "reject", expressions: [.unreachable(family)])
+    }
     static let drop = NftStatement(text: "drop", expressions: [.verdict(.drop)])
     /// Back to the chain that jumped here.
     static let back = NftStatement(text: "return", expressions: [.verdict(.back)])

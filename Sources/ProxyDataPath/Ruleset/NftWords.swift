@@ -5,13 +5,37 @@ import KubeAPI
 typealias NftWords = SIMD8<UInt32>
 
 extension NftWords {
-    static func word(_ address: IPAddress) -> UInt32 { (address.ipv4 ?? 0).bigEndian }
     static func word(_ proto: TransportProtocol) -> UInt32 { UInt32(proto.rawValue).littleEndian }
     static func word(port: UInt16) -> UInt32 { UInt32(port.byteSwapped).littleEndian }
 
     init(_ words: UInt32...) {
         self.init(repeating: 0)
         for (index, word) in words.enumerated() { self[index] = word }
+    }
+
+    /// An address, one word or four, with what follows it.
+    init(_ address: IPAddress, _ first: UInt32 = 0, _ second: UInt32 = 0) {
+        self.init(repeating: 0)
+        put(address, at: 0)
+        let next = address.family.wordCount
+        self[next] = first
+        self[next + 1] = second
+    }
+
+    mutating func put(_ address: IPAddress, at place: Int) {
+        if let number = address.ipv4 {
+            self[place] = number.bigEndian
+            return
+        }
+        for index in 0..<4 {
+            self[place + index] = UInt32(truncatingIfNeeded: address.bits >> UInt128(96 - 32 * index)).bigEndian
+        }
+    }
+
+    /// The address that stands there.
+    func address(_ family: IPAddress.Family, at place: Int = 0) -> IPAddress {
+        if family == .ipv4 { return IPAddress(ipv4: UInt32(bigEndian: self[place])) }
+        return IPAddress(ipv6: (0..<4).reduce(0) { $0 << 32 | UInt128(UInt32(bigEndian: self[place + $1])) })
     }
 }
 
@@ -29,10 +53,10 @@ struct NftElement: Hashable, Sendable {
 
 extension NftField.Form {
     /// A value as nft writes it.
-    func text(_ word: UInt32) -> String {
+    func text(_ words: NftWords, at place: Int) -> String {
+        let word = words[place]
         switch self {
-        case .address:
-            return IPAddress(ipv4: UInt32(bigEndian: word)).description
+        case .address(let family): return words.address(family, at: place).description
         case .proto:
             let number = UInt8(truncatingIfNeeded: UInt32(littleEndian: word))
             return TransportProtocol(rawValue: number)?.text ?? String(number)

@@ -47,7 +47,7 @@ enum PickChain: Hashable, Sendable {
         switch self {
         case .refuse:
             // A plain reject leaves a TCP client on the node hanging.
-            return [NftRule(.isTCP, .reset), NftRule(.unreachable)]
+            return [NftRule(.isTCP, .reset), NftRule(.unreachable(sets.family))]
         case .nowhere: return [NftRule(.drop)]
         case .random(let count):
             return [
@@ -55,6 +55,7 @@ enum PickChain: Hashable, Sendable {
             ]
         case .sticky(let count, let seconds, let masquerades):
             let id = NftField.maskedMark(layout.idMask)
+            let client = NftField.address(.sourceAddress, sets.family)
             let affinity = sets[.affinity]
             let backend = NftRule(
                 .hasPorts,
@@ -63,18 +64,18 @@ enum PickChain: Hashable, Sendable {
             let outside = masquerades ? [NftRule(.addToMark(layout.masqueradeFlag))] : []
             return [
                 // A known client: the mark becomes its backend's number, which lacks the flag of an undecided one.
-                NftRule(.setMark(to: .sourceAddress, id, in: affinity)),
+                NftRule(.setMark(to: client, id, in: affinity)),
                 NftRule(
                     .markHas(layout.stickyFlag, equal: 0),
-                    .remember(.update, in: affinity, .sourceAddress, id, data: .mark, seconds: seconds)),
+                    .remember(.update, in: affinity, client, id, data: .mark, seconds: seconds)),
             ] + outside + [
                 backend,
                 // Nobody known, or its backend is gone: an update would keep the old number, so it goes first.
-                NftRule(.remember(.delete, in: affinity, .sourceAddress, id, data: .mark)),
+                NftRule(.remember(.delete, in: affinity, client, id, data: .mark)),
                 // Slot 0 for whom the next look-up finds less than `count`.
                 NftRule(.setMark(to: id, .random(1), in: sets[.stickySlots])),
                 NftRule(.setMark(to: id, .random(count), in: sets[.stickySlots])),
-                NftRule(.remember(.add, in: affinity, .sourceAddress, id, data: .mark, seconds: seconds)),
+                NftRule(.remember(.add, in: affinity, client, id, data: .mark, seconds: seconds)),
             ] + outside + [backend]
         }
     }

@@ -78,17 +78,26 @@ extension Front {
         }
     }
 
-    /// Elements that say which clients may connect.
-    func forEachGuard(_ body: (NftSet.Kind, NftElement) -> Void) {
-        guard let sources, case .address(let address, let port) = place else { return }
-        body(.guarded, NftElement(words))
-        for range in sources where range.family == address.family {
-            body(
-                .allowed,
-                NftElement(
-                    NftWords(
-                        NftWords.word(range.network), NftWords.word(address), NftWords.word(proto),
-                        NftWords.word(port: port))))
+}
+
+extension ProgrammedPort {
+    /// Elements that say which clients may connect. A client is looked up by the id that the mark has for those outside,
+    /// which addresses of one port share: a range is there once for all of them.
+    func forEachGuard(_ layout: MarkLayout, _ body: (NftSet.Kind, NftElement) -> Void) {
+        guard fronts.contains(where: { $0.sources != nil }) else { return }
+        var allowed: Set<NftWords> = []
+        for front in fronts {
+            guard let sources = front.sources, case .address(let address, _) = front.place else { continue }
+            body(.guarded, NftElement(front.words))
+            var pool: BackendPool?
+            front.forEachWay { if $0.map == .outside { pool = $0.isLocal ? local : all } }
+            // Without an id (all are taken) nobody is let in.
+            guard let pool else { continue }
+            for range in sources where range.family == address.family {
+                let mark = layout.id(pool.id) | layout.length(range.prefixLength)
+                let element = NftElement(NftWords(range.network, mark))
+                if allowed.insert(element.key).inserted { body(.allowed, element) }
+            }
         }
     }
 }

@@ -67,7 +67,7 @@ struct Reconciliation {
     /// A table whose sets or base chains are of another make is built anew, in one step.
     private static func isUsable(_ applied: AppliedState, _ ruleset: Ruleset) -> Bool {
         // A set that has one of our names but another form.
-        guard !applied.foreignSets.contains(where: { NftSet(name: $0) != nil }) else { return false }
+        guard !applied.foreignSets.contains(where: { NftSet(name: $0, ruleset.family) != nil }) else { return false }
         return ruleset.chains.allSatisfy { chain in
             guard let present = applied.chains[chain.name] else { return true }
             return present.isBase == (chain.hook != nil) && present.hook == chain.hook
@@ -98,13 +98,13 @@ struct Reconciliation {
     /// The transactions in their order; none where all is as planned.
     func transactions(chunkLimit: Int = RulesetDiff.chunkLimit) -> [NftTransaction] {
         var transactions: [NftTransaction] = []
-        var first = NftTransaction(table: ruleset.table)
+        var first = NftTransaction(ruleset)
         if applied == nil { first.add(.addTable) }
         for set in ruleset.usedSets where isNew[set.kind.rawValue] { first.add(.addSet(set)) }
         addMissingChains(to: &first)
         if !first.isEmpty { transactions.append(first) }
         // Where the table is at work, packets under way would find a chain that comes in the same commit empty.
-        var picks = NftTransaction(table: ruleset.table)
+        var picks = NftTransaction(ruleset)
         addMissingPicks(to: &picks)
         if !picks.isEmpty { transactions.append(picks) }
 
@@ -112,14 +112,14 @@ struct Reconciliation {
         for kind in NftSet.Kind.allCases where isNew[kind.rawValue] {
             var rest = wanted[kind][...]
             while !rest.isEmpty {
-                var transaction = NftTransaction(table: ruleset.table)
+                var transaction = NftTransaction(ruleset)
                 transaction.add(.addElements(ruleset.sets[kind], Array(rest.prefix(chunkLimit))))
                 rest = rest.dropFirst(chunkLimit)
                 transactions.append(transaction)
             }
         }
 
-        var last = NftTransaction(table: ruleset.table)
+        var last = NftTransaction(ruleset)
         if applied != nil, isNew.contains(true) {
             // The rules move to other sets: all that changes in those that stay belongs to the same step.
             var removed = ElementLists()
@@ -141,7 +141,7 @@ struct Reconciliation {
 
     /// All in one transaction, in the place of a table that can't be kept.
     func replacement() -> NftTransaction {
-        var transaction = NftTransaction(table: ruleset.table)
+        var transaction = NftTransaction(ruleset)
         transaction.add(.deleteTable)
         for part in transactions(chunkLimit: .max) {
             for operation in part.operations { transaction.add(operation, pickChains: part.pickChains) }
@@ -212,7 +212,7 @@ struct Reconciliation {
 extension NftElement {
     /// Some order, the same every time.
     static func isBefore(_ left: NftElement, _ right: NftElement) -> Bool {
-        for index in 0..<3 where left.key[index] != right.key[index] { return left.key[index] < right.key[index] }
+        for index in 0..<8 where left.key[index] != right.key[index] { return left.key[index] < right.key[index] }
         return false
     }
 }

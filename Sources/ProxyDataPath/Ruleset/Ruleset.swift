@@ -2,9 +2,13 @@ import KubeAPI
 
 /// The sets of the table, one for each kind.
 struct NftSets: Sendable, Hashable {
+    let family: IPAddress.Family
     private var sets: [NftSet]
 
-    init() { sets = NftSet.Kind.allCases.map { NftSet($0) } }
+    init(_ family: IPAddress.Family = .ipv4) {
+        self.family = family
+        sets = NftSet.Kind.allCases.map { NftSet($0, family) }
+    }
 
     subscript(_ kind: NftSet.Kind) -> NftSet {
         get { sets[kind.rawValue] }
@@ -56,9 +60,21 @@ struct Ruleset: Sendable, Hashable {
     var podRange: CIDR?
     /// Every connection to a service gets the node's address.
     var masqueradesAll = false
-    var sets = NftSets()
+    var sets: NftSets
     /// Without it nothing but egress is masqueraded: the userspace mode carries services by itself.
     var carriesServices = true
+
+    init(table: String, clusterRange: CIDR, serviceRange: CIDR, nodeAddress: IPAddress, layout: MarkLayout) {
+        self.table = table
+        self.clusterRange = clusterRange
+        self.serviceRange = serviceRange
+        self.nodeAddress = nodeAddress
+        self.layout = layout
+        sets = NftSets(serviceRange.family)
+    }
+
+    /// Of the table's addresses: all ranges are of it.
+    var family: IPAddress.Family { serviceRange.family }
 
     /// The sets that the rules need.
     var usedSets: [NftSet] { carriesServices ? sets.all : [] }
@@ -71,14 +87,14 @@ struct Ruleset: Sendable, Hashable {
         let postrouting = NftChain.Hook(kind: .nat, point: .postrouting, priority: 100)
         let raw = NftChain.Hook(kind: .filter, point: .prerouting, priority: -300)
         // Nobody outside reaches what listens on the loopback addresses.
-        let loopback = NftRule(.fromLoopback(negated: true), .isLoopback(), .drop)
+        let loopback = NftRule(.fromLoopback(negated: true), .isLoopback(family), .drop)
         guard carriesServices else {
             return [NftChain("postrouting", hook: postrouting, [egress]), NftChain("raw", hook: raw, [loopback])]
         }
         let services = NftStatement.jump("services_in")
         // Answers that conntrack can't place would leave with the endpoint's address, and clients would answer by a
         // reset. Only packets of pods: what else the node forwards is not ours.
-        let stray = [NftField.sourceAddress, .destinationAddress].map {
+        let stray = [NftSide.sourceAddress, .destinationAddress].map {
             NftRule(.isInvalid, .isIn(clusterRange, $0), .drop)
         }
         return PickChain.permanent.map(chain) + [
@@ -102,7 +118,7 @@ struct Ruleset: Sendable, Hashable {
                 "postrouting", hook: postrouting,
                 [
                     // A pod that was given itself would throw away an answer from its own address.
-                    NftRule(.isMember(.sourceAddress, .destinationAddress, of: sets[.hairpin]), .masquerade)
+                    NftRule(.isMember(client, destination, of: sets[.hairpin]), .masquerade)
                 ] + masquerades + [egress]),
             NftChain("forward", hook: .init(kind: .filter, point: .forward, priority: 0), stray),
             NftChain(
@@ -133,24 +149,25 @@ struct Ruleset: Sendable, Hashable {
         ]
     }
 
-    private static let addressed: [NftField] = [.destinationAddress, .protocolNumber, .destinationPort]
+    private var client: NftField { .address(.sourceAddress, family) }
+    private var destination: NftField { .address(.destinationAddress, family) }
+    private var addressed: [NftField] { [destination, .protocolNumber, .destinationPort] }
     private static let ported: [NftField] = [.protocolNumber, .destinationPort]
 
     private var servicesIn: [NftRule] {
         [
-            NftRule(.setMark(to: Self.addressed, in: sets[.services]), .go("svc")),
-            NftRule(.setMark(to: Self.addressed, in: sets[.outside]), .go("gate")),
-            NftRule(.isMember(.destinationAddress, of: sets[.nodeAddresses]), .jump("nodeports_in")),
-            NftRule(
-                .isLoopback(negated: true), .isLocal(source: false), .setMark(to: Self.ported, in: sets[.hostports]),
-                .go("svc")),
+            NftRule(.setMark(to: addressed, in: sets[.services]), .go("svc")),
+            NftRule(.setMark(to: addressed, in: sets[.outside]), .go("gate")),
+            NftRule(.isMember(destination, of: sets[.nodeAddresses]), .jump("nodeports_in")),
             // Before 6.17 the kernel may find nothing while it puts an element in the place of another: once more for
             // those who would be refused.
             NftRule(
-                .isIn(serviceRange, .destinationAddress), .setMark(to: Self.addressed, in: sets[.services]),
-                .go("svc")),
-            // Addresses that no service has.
+                .isIn(serviceRange, .destinationAddress), .setMark(to: addressed, in: sets[.services]), .go("svc")),
+            // Addresses that no service has. Before what is for local ones: to the kernel they may be that.
             NftRule(.isIn(serviceRange, .destinationAddress), .go(PickChain.refuse.name)),
+            NftRule(
+                .isLoopback(family, negated: true), .isLocal(source: false),
+                .setMark(to: Self.ported, in: sets[.hostports]), .go("svc")),
         ]
     }
 
@@ -165,16 +182,18 @@ struct Ruleset: Sendable, Hashable {
             ]
         }
         // A set of ranges would cost 59 ms for each deletion: so the address is looked up at each length.
-        let ranges = (1...32).reversed().map { length in
+        let ranges = (1...family.bitCount).reversed().map { length in
             NftRule(
-                .isMember([.sourcePrefix(length)] + Self.addressed, of: sets[.allowed]), .back)
+                .isMember(
+                    .sourcePrefix(length, family), .maskedMarkWith(layout.idMask, layout.length(length)),
+                    of: sets[.allowed]), .back)
         }
         return [
             NftChain("guard", ranges + [NftRule(.drop)]),
             NftChain(
                 "gate",
-                [NftRule(.isMember(Self.addressed, of: sets[.guarded]), .jump("guard"))]
-                    + inside(Self.addressed, sets[.inside])),
+                [NftRule(.isMember(addressed, of: sets[.guarded]), .jump("guard"))]
+                    + inside(addressed, sets[.inside])),
             NftChain("nodeports_gate", inside(Self.ported, sets[.nodeportsInside])),
             NftChain(
                 "nodeports_in",

@@ -6,11 +6,11 @@ extension RulesetDiff {
     /// The transactions that make the change, in their order. Every service port is changed in one of them.
     func transactions(_ ruleset: Ruleset, chunkLimit: Int = RulesetDiff.chunkLimit) -> [NftTransaction] {
         var transactions: [NftTransaction] = []
-        var current = NftTransaction(table: ruleset.table)
+        var current = NftTransaction(ruleset)
         // A commit earlier than what leads to them: packets that are under way then would find them empty.
         for (_, pick) in addedPicks { current.add(ruleset.chain(pick)) }
         if !current.isEmpty { transactions.append(current) }
-        current = NftTransaction(table: ruleset.table)
+        current = NftTransaction(ruleset)
         for (key, pick) in addedPicks { current.addPick(ruleset.sets[.picks], key: key, chain: pick.name) }
         current.add(.addElements(ruleset.sets[.hairpin], addedHairpins))
 
@@ -25,7 +25,7 @@ extension RulesetDiff {
             if !isOne, removed.count + added.count >= chunkLimit {
                 current.replace(removed, by: added, ruleset.sets)
                 transactions.append(current)
-                (current, removed, added) = (NftTransaction(table: ruleset.table), ElementLists(), ElementLists())
+                (current, removed, added) = (NftTransaction(ruleset), ElementLists(), ElementLists())
             }
         }
         current.replace(removed, by: added, ruleset.sets)

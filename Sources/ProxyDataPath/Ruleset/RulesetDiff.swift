@@ -104,8 +104,8 @@ struct RulesetDiff: Sendable {
     mutating func sort() {
         addedPicks.sort { $0.key < $1.key }
         removedPicks.sort { $0.key < $1.key }
-        addedHairpins.sort { $0.key[0] < $1.key[0] }
-        removedHairpins.sort { $0.key[0] < $1.key[0] }
+        addedHairpins.sort(by: NftElement.isBefore)
+        removedHairpins.sort(by: NftElement.isBefore)
     }
 }
 
@@ -132,7 +132,7 @@ extension BackendPool {
     func appendSlot(_ slot: Int, _ isSticky: Bool, _ layout: MarkLayout, _ lists: inout ElementLists) {
         let backend = slots[slot]
         let key = NftWords(layout.id(id), UInt32(slot))
-        let target = NftWords(NftWords.word(backend.address), NftWords.word(port: backend.port))
+        let target = NftWords(backend.address, NftWords.word(port: backend.port))
         guard isSticky else { return lists.append(.backends, NftElement(key, target)) }
         let numbered = NftWords(layout.id(id) | layout.number(numbers[slot]))
         lists.append(.stickySlots, NftElement(key, numbered))
@@ -146,8 +146,8 @@ extension ProgrammedPort {
         for front in fronts {
             let words = front.words
             front.forEachWay { body($0.map, NftElement(words, NftWords(plan.mark(of: $0, self)))) }
-            if front.sources != nil { front.forEachGuard(body) }
         }
+        forEachGuard(plan.layout, body)
     }
 
     /// All elements of the port.

@@ -4,6 +4,8 @@ import KubeAPI
 /// out, and says by `takeDiff` what must change.
 struct RulesetPlan {
     let layout: MarkLayout
+    /// Of all addresses.
+    let family: IPAddress.Family
     /// What the plan could not do as wanted, by service port: limits that were reached, addresses that two claim.
     private(set) var problems: [ServicePortName: String] = [:]
 
@@ -29,11 +31,17 @@ struct RulesetPlan {
     /// Everything that a plan from nothing needs is new: who makes one asks for no diff of it.
     private var isTracking = true
 
-    init(layout: MarkLayout) { self.layout = layout }
+    init(layout: MarkLayout, family: IPAddress.Family = .ipv4) {
+        self.layout = layout
+        self.family = family
+    }
 
     /// A plan of all services at once, to be ended by `endInheritance`.
-    init(layout: MarkLayout, inheriting state: AppliedState?, services: Int) {
+    init(
+        layout: MarkLayout, family: IPAddress.Family = .ipv4, inheriting state: AppliedState?, services: Int
+    ) {
         self.layout = layout
+        self.family = family
         isTracking = false
         // Growing tables of tens of thousands would take as long as all the rest.
         ports.reserveCapacity(services)
@@ -41,7 +49,7 @@ struct RulesetPlan {
         namesOfService.reserveCapacity(services)
         owners.reserveCapacity(services)
         if let state {
-            let inherited = InheritedState(state, layout)
+            let inherited = InheritedState(state, layout, family)
             ids = IDPool(reserved: inherited.ids)
             self.inherited = inherited
         }
@@ -135,7 +143,7 @@ struct RulesetPlan {
             port = ProgrammedPort(id: id)
         }
         var problem: String?
-        port.fronts = state.fronts.filter { owners[$0.key] == name && $0.canBeTranslated }
+        port.fronts = state.fronts.filter { owners[$0.key] == name && $0.canBeTranslated(family) }
         if port.fronts.count < state.fronts.count,
             let lost = state.fronts.first(where: { owners[$0.key] != name }), let owner = owners[lost.key]
         {
@@ -149,7 +157,7 @@ struct RulesetPlan {
         }
         let backends = needsAll ? limited(state.backends, &problem) : []
         let localBackends = needsLocal ? limited(state.localBackends, &problem) : []
-        port.localAddresses = isReached ? state.localAddresses.filter(\.isIPv4) : []
+        port.localAddresses = isReached ? state.localAddresses.filter { $0.family == family } : []
         port.hasEndpoints = isReached && state.hasEndpoints
         port.affinitySeconds = state.affinitySeconds
         fill(&port.all, backends, before.all, isSticky: state.affinitySeconds != nil)
@@ -198,7 +206,9 @@ struct RulesetPlan {
 
     private func limited(_ backends: [Backend], _ problem: inout String?) -> [Backend] {
         var backends = backends
-        if !backends.allSatisfy(\.address.isIPv4) { backends.removeAll { !$0.address.isIPv4 } }
+        if !backends.allSatisfy({ $0.address.family == family }) {
+            backends.removeAll { $0.address.family != family }
+        }
         if backends.count > layout.countLimit {
             problem = "\(backends.count) endpoints: the first \(layout.countLimit) serve"
             backends.removeLast(backends.count - layout.countLimit)
@@ -284,8 +294,8 @@ struct RulesetPlan {
         }
         for front in port.fronts {
             front.forEachWay { counts[$0.map.rawValue] += step }
-            if front.sources != nil { front.forEachGuard { kind, _ in counts[kind.rawValue] += step } }
         }
+        port.forEachGuard(layout) { kind, _ in counts[kind.rawValue] += step }
         let slots = port.all.slots.count + (port.local?.slots.count ?? 0)
         if port.affinitySeconds == nil {
             counts[NftSet.Kind.backends.rawValue] += step * slots
@@ -330,7 +340,9 @@ struct RulesetPlan {
     }
 
     static func hairpin(_ address: IPAddress) -> NftElement {
-        NftElement(NftWords(NftWords.word(address), NftWords.word(address)))
+        var pair = NftWords(address)
+        pair.put(address, at: address.family.wordCount)
+        return NftElement(pair)
     }
 
     /// All pick chains in use, with their values.
@@ -342,18 +354,16 @@ struct RulesetPlan {
 }
 
 extension Front {
-    var isIPv4: Bool { if case .address(let address, _) = place { address.isIPv4 } else { true } }
-
     /// What comes from a loopback address can't leave the machine, whatever its destination becomes.
-    var canBeTranslated: Bool {
-        if case .address(let address, _) = place { address.isIPv4 && !address.isLoopback } else { true }
+    func canBeTranslated(_ family: IPAddress.Family) -> Bool {
+        if case .address(let address, _) = place { address.family == family && !address.isLoopback } else { true }
     }
 
     /// The key in maps of fronts.
     var words: NftWords {
         switch place {
         case .address(let address, let port):
-            NftWords(NftWords.word(address), NftWords.word(proto), NftWords.word(port: port))
+            NftWords(address, NftWords.word(proto), NftWords.word(port: port))
         case .nodePort(let port), .hostPort(let port): NftWords(NftWords.word(proto), NftWords.word(port: port))
         }
     }

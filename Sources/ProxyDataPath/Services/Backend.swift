@@ -9,5 +9,5 @@ struct Backend: Hashable, Comparable, Sendable, CustomStringConvertible {
         left.address == right.address ? left.port < right.port : left.address < right.address
     }
 
-    var description: String { "\(address):\(port)" }
+    var description: String { address.isIPv6 ? "[\(address)]:\(port)" : "\(address):\(port)" }
 }

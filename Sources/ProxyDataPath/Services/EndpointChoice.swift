@@ -25,7 +25,7 @@ struct EndpointChoice: Sendable, Equatable {
     ) {
         var ready: [Candidate] = []
         var ending: [Candidate] = []
-        for slice in slices {
+        for slice in slices where slice.family == name.family {
             for port in slice.ports where port.name == name.port && port.proto == name.proto {
                 for member in slice.members {
                     let candidate = Candidate(

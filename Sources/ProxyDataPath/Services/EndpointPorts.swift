@@ -19,6 +19,8 @@ struct EndpointPorts: Sendable, Equatable {
         /// Of a pod of this node: its uid.
         let podUID: String?
     }
+    /// Of all members' addresses.
+    let family: IPAddress.Family
     let ports: [Port]
     let members: [Member]
     /// Some say for whom they are.
@@ -26,6 +28,8 @@ struct EndpointPorts: Sendable, Equatable {
 
     /// Slices of names (FQDN) have no members: nothing can be sent to them.
     init(_ slice: EndpointSlice, nodeName: String) {
+        family = IPAddress.Family(name: slice.addressType) ?? .ipv4
+        let family = family
         ports = slice.ports.compactMap { port in
             // A port without number stands for all ports, which no proxy can serve.
             guard let number = port["port"].int.flatMap(UInt16.init(exactly:)), number > 0,
@@ -37,7 +41,7 @@ struct EndpointPorts: Sendable, Equatable {
             slice.addressType == "FQDN"
             ? []
             : slice.endpoints.compactMap { endpoint in
-                guard let address = IPAddress(endpoint.address) else { return nil }
+                guard let address = IPAddress(endpoint.address), address.family == family else { return nil }
                 let isLocal = !nodeName.isEmpty && endpoint.nodeName == nodeName
                 return Member(
                     address: address, isReady: endpoint.isReady, isServing: endpoint.isServing,

@@ -51,7 +51,7 @@ struct Front: Hashable, Sendable {
 extension Front.Key: CustomStringConvertible {
     var description: String {
         switch place {
-        case .address(let address, let port): "\(address):\(port)/\(proto.text)"
+        case .address(let address, let port): "\(Backend(address: address, port: port))/\(proto.text)"
         case .nodePort(let port): "node port \(port)/\(proto.text)"
         case .hostPort(let port): "host port \(port)/\(proto.text)"
         }

@@ -18,6 +18,7 @@ struct ServiceMap {
     }
 
     private let nodeName: String
+    private let families: [IPAddress.Family]
     /// Also connections to virtual addresses whose endpoints are all here get the node's address.
     private let masqueradesAll: Bool
     /// Where the node is; nil where its labels do not say.
@@ -31,8 +32,10 @@ struct ServiceMap {
     private var localPods = LocalPods()
     private var withHealthChecks: Set<String> = []
 
-    init(nodeName: String, masqueradesAll: Bool = false) {
+    /// - Parameter families: of the addresses that are carried.
+    init(nodeName: String, families: [IPAddress.Family] = [.ipv4], masqueradesAll: Bool = false) {
         self.nodeName = nodeName
+        self.families = families
         self.masqueradesAll = masqueradesAll
     }
 
@@ -72,7 +75,8 @@ struct ServiceMap {
         let key = slice.key
         let owner = slice.serviceName.map { "\(slice.namespace)/\($0)" }
         if serviceOfSlice[key] != owner { remove(slice: key) }
-        guard let owner else { return }
+        // One of a family that is not carried has been taken out above, if it was another before.
+        guard let owner, families.contains(where: { $0.name == slice.addressType }) else { return remove(slice: key) }
         let ports = EndpointPorts(slice, nodeName: nodeName)
         let old = slices[owner]?[key]
         guard old != ports else { return }
@@ -122,7 +126,10 @@ struct ServiceMap {
     var localGaps: (internal: Int, external: Int) {
         var gaps = (internal: 0, external: 0)
         for (service, entry) in services where entry.ports.contains(where: { $0.fronts.contains(where: \.isLocal) }) {
-            for port in ports(of: service) where port.hasEndpoints && port.localBackends.isEmpty {
+            // Once for a service of both families.
+            let family = entry.ports.first?.name.family
+            for port in ports(of: service)
+            where port.name.family == family && port.hasEndpoints && port.localBackends.isEmpty {
                 if port.fronts.contains(where: { $0.isLocal && !$0.isExternal }) { gaps.internal += 1 }
                 if port.fronts.contains(where: { $0.isLocal && $0.isExternal }) { gaps.external += 1 }
             }
@@ -141,11 +148,14 @@ struct ServiceMap {
     }
 
     private func localEndpoints(of service: String) -> Int {
-        var addresses: Set<IPAddress> = []
+        // A pod has an address of each family, and is counted once.
+        var addresses: [IPAddress.Family: Set<IPAddress>] = [:]
         for slice in slices[service]?.values.map({ $0 }) ?? [] where !slice.ports.isEmpty {
-            for member in slice.members where member.isLocal && member.isReady { addresses.insert(member.address) }
+            for member in slice.members where member.isLocal && member.isReady {
+                addresses[slice.family, default: []].insert(member.address)
+            }
         }
-        return addresses.count
+        return addresses.values.map(\.count).max() ?? 0
     }
 
     // MARK: services
@@ -154,13 +164,17 @@ struct ServiceMap {
         guard !service.isHeadless, !service.isExternalName, !service.clusterIPs.isEmpty,
             service.labels[Self.otherProxyLabel] == nil
         else { return nil }
-        let places = ServicePlaces(service)
-        let ports = service.ports.compactMap { port -> Port? in
-            guard let proto = TransportProtocol(field: port.proto), let number = UInt16(exactly: port.port), number > 0
-            else { return nil }
-            let name = ServicePortName(service: service.key, port: port.name, proto: proto)
-            return Port(
-                name: name, fronts: places.fronts(port, proto, number, masqueradesAll: masqueradesAll))
+        let ports = families.flatMap { family -> [Port] in
+            let places = ServicePlaces(service, family)
+            guard !places.isEmpty else { return [] }
+            return service.ports.compactMap { port in
+                guard let proto = TransportProtocol(field: port.proto), let number = UInt16(exactly: port.port),
+                    number > 0
+                else { return nil }
+                let name = ServicePortName(service: service.key, port: port.name, proto: proto, family: family)
+                return Port(
+                    name: name, fronts: places.fronts(port, proto, number, masqueradesAll: masqueradesAll))
+            }
         }
         return Entry(
             ports: ports, affinitySeconds: service.affinitySeconds,

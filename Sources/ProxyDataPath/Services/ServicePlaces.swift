@@ -10,16 +10,23 @@ struct ServicePlaces {
     /// Clients that may come through a load balancer; nil: all.
     private let sources: [CIDR]?
 
-    init(_ service: Service) {
-        inside = service.clusterIPs.compactMap { IPAddress($0) }
-        external = service.externalIPs.compactMap { IPAddress($0) }
-        balanced = service.type == "LoadBalancer" ? service.loadBalancedIPs.compactMap { IPAddress($0) } : []
+    /// The places of one family.
+    init(_ service: Service, _ family: IPAddress.Family) {
+        func addresses(_ texts: [String]) -> [IPAddress] {
+            texts.compactMap { IPAddress($0) }.filter { $0.family == family }
+        }
+        inside = addresses(service.clusterIPs)
+        external = addresses(service.externalIPs)
+        balanced = service.type == "LoadBalancer" ? addresses(service.loadBalancedIPs) : []
         isInternalLocal = service.isInternalTrafficLocal
         isExternalLocal = service.isExternalTrafficLocal
         let ranges = service.loadBalancerSourceRanges.compactMap { CIDR($0) }
         let isOpen = ranges.isEmpty || ranges.contains { $0.prefixLength == 0 }
         sources = service.type != "LoadBalancer" || isOpen ? nil : ranges
     }
+
+    /// Where the service has no address of the family, it is not carried in it: node ports neither.
+    var isEmpty: Bool { inside.isEmpty }
 
     /// The fronts of one port, each once.
     func fronts(_ port: ServicePort, _ proto: TransportProtocol, _ number: UInt16, masqueradesAll: Bool) -> [Front] {

@@ -7,10 +7,22 @@ struct ServicePortName: Hashable, Comparable, Sendable, CustomStringConvertible 
     /// Empty for the only port of a service.
     let port: String
     let proto: TransportProtocol
+    /// Of its addresses and endpoints: a port of a service of both families is two ports here, which know nothing of
+    /// each other.
+    let family: IPAddress.Family
+
+    init(service: String, port: String, proto: TransportProtocol, family: IPAddress.Family = .ipv4) {
+        self.service = service
+        self.port = port
+        self.proto = proto
+        self.family = family
+    }
 
     static func < (left: ServicePortName, right: ServicePortName) -> Bool {
         if left.service != right.service { return left.service < right.service }
-        return left.port == right.port ? left.proto < right.proto : left.port < right.port
+        if left.port != right.port { return left.port < right.port }
+        return left.proto == right.proto
+            ? left.family == .ipv4 && right.family == .ipv6 : left.proto < right.proto
     }
 
     var description: String { port.isEmpty ? service : "\(service):\(port)" }

@@ -37,15 +37,25 @@ extension ServiceProxy {
                     ([("traffic_policy", "external")], Double(counts.external)),
                 ])
         ]
-        if let rules {
+        if !rules.isEmpty {
+            // Of both families together.
+            var counts: [(set: String, count: Int)] = []
+            for (set, count) in rules.flatMap(\.elementCounts) {
+                if let index = counts.firstIndex(where: { $0.set == set }) {
+                    counts[index].count += count
+                } else {
+                    counts.append((set, count))
+                }
+            }
             extra.append(
                 ProxyMetrics.Gauge(
                     name: "swiftlet_proxy_nftables_elements", help: "Elements that each set of the table holds",
-                    values: rules.elementCounts.map { ([("set", "\($0.set)")], Double($0.count)) }))
+                    values: counts.map { ([("set", "\($0.set)")], Double($0.count)) }))
+            let ruleCount = rules.reduce(0) { $0 + $1.ruleCount }
             extra.append(
                 ProxyMetrics.Gauge(
                     name: "swiftlet_proxy_nftables_rules", help: "Rules of the table",
-                    values: [([], Double(rules.ruleCount))]))
+                    values: [([], Double(ruleCount))]))
         }
         return metrics.text(extra) + ((carrier as? Forwarder)?.metricsText ?? "")
     }
@@ -63,12 +73,12 @@ extension ServiceProxy {
                     let all = (port.backends + port.localBackends.filter { !port.backends.contains($0) }).sorted()
                     return [
                         "service": .string(port.name.service), "port": .string(port.name.port),
-                        "protocol": .string(port.name.proto.text),
+                        "protocol": .string(port.name.proto.text), "family": .string(port.name.family.name),
                         "fronts": .array(port.fronts.map(Self.describe)),
                         "affinitySeconds": port.affinitySeconds.map { .int(Int64($0)) } ?? .null,
                         "endpoints": .array(
                             all.map { backend in
-                                let count = served.map { served in
+                                let count = served?[port.name.family].map { served in
                                     port.ids.reduce(0) { $0 + (served[.init(id: $1, backend: backend)] ?? 0) }
                                 }
                                 return [
@@ -82,10 +92,13 @@ extension ServiceProxy {
         ]
     }
 
-    private func countConnections() -> [Conntrack.Served: Int]? {
-        guard let conntrack, let layout = rules?.layout else { return nil }
+    /// By family: marks of the two have nothing to do with each other.
+    private func countConnections() -> [IPAddress.Family: [Conntrack.Served: Int]]? {
+        guard let layout = rules.first?.layout, !conntracks.isEmpty else { return nil }
         do throws(KernelError) {
-            return try conntrack.served(layout)
+            var served: [IPAddress.Family: [Conntrack.Served: Int]] = [:]
+            for conntrack in conntracks { served[conntrack.family] = try conntrack.served(layout) }
+            return served
         } catch {
             log.debug("cannot count connections", metadata: ["err": "\(error)"])
             return nil

@@ -5,13 +5,13 @@ import Transport
 
 /// What a node needs to know of the cluster's services.
 struct ServiceRangeOptions: ParsableArguments {
-    @Option(help: "Range of virtual IPs, as the server has it.")
+    @Option(help: "Range of virtual IPs, or one of each family, as the server has them.")
     var serviceCidr = "10.96.0.0/16"
     @Option(help: "Ports that services of type NodePort get, as the server has them.")
     var serviceNodePortRange = "30000-32767"
 
     func validate() throws {
-        try ServerOptions.checkRange("service-cidr", serviceCidr)
+        try ServerOptions.checkRanges("service-cidr", serviceCidr)
         guard nodePorts != nil else {
             throw ValidationError(
                 "--service-node-port-range \(serviceNodePortRange): it must be FIRST-LAST within 1-65535")
@@ -39,7 +39,7 @@ struct NodeServingOptions: ParsableArguments {
     /// - Parameter kubeconfig: the node's; nil where it has none.
     func credentials(site: NodeSite, paths: Paths, kubeconfig: String?, ground: Ground) throws -> ServingCredentials {
         let options = self
-        return try ServingCredentials(name: site.nodeName, addresses: [site.address], log: ground.log) {
+        return try ServingCredentials(name: site.nodeName, addresses: site.addresses, log: ground.log) {
             guard let pair = try options.find(paths, kubeconfig) else { return nil }
             guard let file = options.clientCaFile else { return pair }
             return ServingPair(
@@ -83,7 +83,7 @@ struct AgentCommand: AsyncParsableCommand {
         let ground = try Ground(global: global, name: "agent", roles: Role.agent)
         let (paths, log) = (ground.paths, ground.log)
         let site = try NodeSite(
-            ground: ground, node: node, serviceRange: NodeSite.range(services.serviceCidr, "service-cidr"),
+            ground: ground, node: node, serviceRanges: NodeSite.ranges(services.serviceCidr, "service-cidr"),
             role: "agent")
         let loops = EventLoops(count: 1)
         let usual = paths.kubeconfig("node")

@@ -48,10 +48,12 @@ struct ControllerManagerCommand: AsyncParsableCommand {
     @OptionGroup var control: ControlOptions
     @Option(help: "The component's own port over TLS; 0 is none.")
     var securePort = 10_257
-    @Option(help: "Range that nodes get their pods' ranges from.")
+    @Option(help: "Range that nodes get their pods' ranges from; one of IPv6 may follow behind a comma.")
     var clusterCidr = "10.244.0.0/16"
     @Option(help: "Prefix length of each node's pod range.")
     var nodeCidrMaskSize = 22
+    @Option(help: "Prefix length of each node's pod range of IPv6, where there is one.")
+    var nodeCidrMaskSizeIpv6 = 64
     @Option(help: "How long events are kept, such as 1h or 90m.")
     var eventTtl = "1h"
     @Option(help: "CA that pods are to know the API by (default: the kubeconfig's).")
@@ -61,10 +63,11 @@ struct ControllerManagerCommand: AsyncParsableCommand {
 
     func validate() throws {
         try ServerOptions.checkPort("secure-port", securePort, allowsZero: true)
-        try ServerOptions.checkRange("cluster-cidr", clusterCidr)
+        try ServerOptions.checkRanges("cluster-cidr", clusterCidr)
         guard (8...30).contains(nodeCidrMaskSize) else {
             throw ValidationError("--node-cidr-mask-size \(nodeCidrMaskSize): it must be within 8-30")
         }
+        try ServerOptions.checkSecondMask(nodeCidrMaskSizeIpv6, besides: nodeCidrMaskSize)
         guard Duration(goDuration: eventTtl) != nil else {
             throw ValidationError("--event-ttl \(eventTtl): it must be a duration such as 1h or 90m")
         }
@@ -83,10 +86,10 @@ struct ControllerManagerCommand: AsyncParsableCommand {
     func run() async throws {
         let paths = global.paths
         let key = serviceAccountPrivateKeyFile ?? paths.pki("service-account.key")
-        let options = ControllerOptions(
-            clusterCIDR: try NodeSite.range(clusterCidr, "cluster-cidr"), nodeCIDRMaskSize: nodeCidrMaskSize,
-            eventTTL: Duration(goDuration: eventTtl) ?? .seconds(3600), resources: ControllerOptions.builtinResources,
-            authority: authority(paths), tokenKey: { try TokenKey.load(key) })
+        let options = ServerOptions.controllers(
+            try NodeSite.ranges(clusterCidr, "cluster-cidr"), maskSize: nodeCidrMaskSize,
+            secondMaskSize: nodeCidrMaskSizeIpv6, eventTTL: Duration(goDuration: eventTtl), authority: authority(paths),
+            tokenKey: { try TokenKey.load(key) })
         try await ControlProcess.run(
             global: global, role: .controllerManager, api: api, control: control, port: securePort
         ) { client, loops, log in

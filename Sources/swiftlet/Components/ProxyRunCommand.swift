@@ -21,7 +21,7 @@ struct ProxyRunCommand: AsyncParsableCommand {
         var node = node
         node.nodeName = node.nodeName ?? KernelFile.readIfPresent(ground.paths.nodeName)
         let site = try NodeSite(
-            ground: ground, node: node, serviceRange: NodeSite.range(services.serviceCidr, "service-cidr"),
+            ground: ground, node: node, serviceRanges: NodeSite.ranges(services.serviceCidr, "service-cidr"),
             role: "proxy")
         let loops = EventLoops(count: 1)
         let client = api.client(

@@ -11,15 +11,15 @@ struct ServerPlaceOptions: ParsableArguments {
         name: [.long, .customLong("node-ip")],
         help: "Address under which nodes and pods reach the API (default: the source of the default route).")
     var advertiseAddress: String?
-    @Option(help: "Range that all pods of the cluster are in.")
+    @Option(help: "Range that all pods of the cluster are in; one of IPv6 may follow behind a comma.")
     var clusterCidr = "10.244.0.0/16"
     @OptionGroup(title: "DNS") var dns: DNSOptions
 
     func validate() throws {
-        if let advertiseAddress, IPAddress(advertiseAddress) == nil {
-            throw ValidationError("--advertise-address \(advertiseAddress): it must be an IP address")
+        if let advertiseAddress, IPAddress(advertiseAddress)?.isIPv4 != true {
+            throw ValidationError("--advertise-address \(advertiseAddress): it must be an IPv4 address")
         }
-        try ServerOptions.checkRange("cluster-cidr", clusterCidr)
+        try ServerOptions.checkRanges("cluster-cidr", clusterCidr)
     }
 }
 
@@ -66,19 +66,19 @@ enum ServerProcess {
     ) async throws {
         let signals = try TerminationSignals()
         let ground = try Ground(global: global, name: name, roles: roles)
-        let serviceRange = try options.serviceRange
         let site = try NodeSite(
             ground: ground, nodeName: (place.nodeName ?? NodeOptions.hostName).lowercased(),
-            nodeIP: place.advertiseAddress, clusterRange: NodeSite.range(place.clusterCidr, "cluster-cidr"),
-            serviceRange: serviceRange, role: "server", kinds: [.server])
+            nodeIPs: [place.advertiseAddress].compactMap { $0.flatMap { IPAddress($0) } },
+            clusterRanges: NodeSite.ranges(place.clusterCidr, "cluster-cidr"), serviceRanges: options.serviceRanges,
+            role: "server", kinds: [.server])
         let loops = EventLoops(count: 1)
         let half: ServerHalf
         do {
             half = try await ServerHalf.start(
                 paths: ground.paths, options: options,
                 place: ServerHalf.Place(
-                    nodeName: site.nodeName, address: site.address, clusterRange: site.clusterRange,
-                    serviceRange: serviceRange, dns: place.dns.place(in: serviceRange)),
+                    nodeName: site.nodeName, addresses: site.addresses, clusterRanges: site.clusterRanges,
+                    serviceRange: site.serviceRange, dns: place.dns.place(in: site.serviceRange)),
                 hasControllers: roles.contains(.scheduler), servesComponents: true, loops: loops, log: ground.log)
         } catch {
             await loops.shutdown()

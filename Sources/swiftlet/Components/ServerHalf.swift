@@ -14,8 +14,11 @@ final class ServerHalf: Sendable {
     /// Where the server stands.
     struct Place {
         var nodeName: String
-        var address: IPAddress
-        var clusterRange: CIDR
+        /// The machine's own, the one at which the API is reached first.
+        var addresses: [IPAddress]
+        /// One of each family.
+        var clusterRanges: [CIDR]
+        /// Of the first family.
         var serviceRange: CIDR
         var dns: ClusterDNS?
     }
@@ -29,11 +32,12 @@ final class ServerHalf: Sendable {
         loops: EventLoops, log: Logger
     ) async throws -> ServerHalf {
         let pki = try ClusterPKI.open(
-            dataDir: paths.dataDir, addresses: [place.address] + [place.serviceRange.nth(1)].compactMap(\.self),
+            dataDir: paths.dataDir, addresses: place.addresses + [place.serviceRange.nth(1)].compactMap(\.self),
             nodeName: place.nodeName, securePort: options.securePort, log: log)
         if servesComponents { try pki.serveComponents() }
         let server = try APIServer(
-            options.apiServer(paths: paths, address: place.address, dns: place.dns), pki: pki, loops: loops, log: log)
+            options.apiServer(paths: paths, address: place.addresses[0], dns: place.dns), pki: pki, loops: loops,
+            log: log)
         do {
             try await server.start()
             return ServerHalf(
@@ -57,7 +61,7 @@ final class ServerHalf: Sendable {
         let scheduler = Scheduling(client: server.client(as: .scheduler), leaderElection: options.leaderElect, log: log)
         let controllers = Controlling(
             client: server.client(as: .controllerManager), accounts: { server.client(as: .controller($0)) },
-            options: options.controllers(clusterRange: place.clusterRange, pki: pki),
+            options: options.controllers(clusterRanges: place.clusterRanges, pki: pki),
             leaderElection: options.leaderElect,
             log: log)
         server.health.add("scheduler", .component) {

@@ -6,7 +6,7 @@ import ProxyDataPath
 enum NetworkChecks {
     typealias Finding = Preflight.Finding
 
-    static func all() -> [Finding] { [links(), rules(), forwarding(), uplink()] }
+    static func all() -> [Finding] { [links(), rules(), forwarding(), uplink(), secondFamily()] }
 
     private static func links() -> Finding {
         do throws(KernelError) {
@@ -36,6 +36,18 @@ enum NetworkChecks {
         KernelFile.readIfPresent("/proc/sys/net/ipv4/ip_forward") == "1"
             ? .ok("forwarding", "net.ipv4.ip_forward is 1")
             : .ok("forwarding", "net.ipv4.ip_forward is 0 and will be set (swiftlet reset puts it back)")
+    }
+
+    /// Of use where the cluster has ranges of both families.
+    private static func secondFamily() -> Finding {
+        if let setting = NodeAddress.settingThatDisablesIPv6() {
+            return .ok("IPv6", "the kernel does none (\(setting)): pods and services have IPv4 alone")
+        }
+        guard let reason = ServiceProxy.nftablesProblem(isIPv6: true) else {
+            return .ok("IPv6", "pods and services can have IPv6 addresses (--cluster-cidr, --service-cidr)")
+        }
+        return .warning(
+            "IPv6", reason, "in a cluster with IPv6 all services are forwarded in userspace: modprobe nf_tables")
     }
 
     private static func uplink() -> Finding {

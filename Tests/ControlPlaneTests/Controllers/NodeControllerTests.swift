@@ -5,13 +5,15 @@ import Testing
 @testable import ControlPlane
 
 @Suite struct NodeIPAMTests {
-    private func cluster(_ range: String, _ maskSize: Int) async throws -> RunningControllers {
+    private func cluster(
+        _ range: String, _ maskSize: Int, second: (range: CIDR, maskSize: Int)? = nil
+    ) async throws -> RunningControllers {
         let range = try #require(CIDR(range))
         return try await RunningControllers(try await TestServer()) { client, informers, recorder in
             [
                 NodeIPAM(
-                    client: client, informers: informers, range: range, maskSize: maskSize, recorder: recorder,
-                    log: quiet)
+                    client: client, informers: informers, range: range, maskSize: maskSize, second: second,
+                    recorder: recorder, log: quiet)
             ]
         }
     }
@@ -29,6 +31,18 @@ import Testing
         }
         let node = try #require(try await cluster.get(.nodes, "b"))
         #expect(node["spec"]["podCIDRs"] == ["10.244.4.0/22"])
+    }
+
+    @Test func nodesGetAPartOfEachFamilysRange() async throws {
+        let cluster = try await cluster(
+            "10.244.0.0/16", 22, second: (try #require(CIDR("fd00:10:244::/56")), 64))
+        for name in ["a", "b"] {
+            try await cluster.admin.create(.nodes, Sample.node(name))
+            _ = try await range(name, cluster)
+        }
+        let node = try #require(try await cluster.get(.nodes, "b"))
+        #expect(node["spec"]["podCIDR"] == "10.244.4.0/22")
+        #expect(node["spec"]["podCIDRs"] == ["10.244.4.0/22", "fd00:10:244:1::/64"])
     }
 
     @Test func rangesOfNodesAreKeptAndAvoided() async throws {

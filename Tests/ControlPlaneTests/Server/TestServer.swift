@@ -61,12 +61,14 @@ final class TestServer: Sendable {
 
     /// `prepare` may write to the store before it is loaded.
     init(
-        folder: TemporaryFolder? = nil, logFolder: String? = nil, namespaces: [String] = ["default"]
+        folder: TemporaryFolder? = nil, logFolder: String? = nil, namespaces: [String] = ["default"],
+        secondServiceRange: CIDR? = nil
     ) async throws {
         let folder = try folder ?? TemporaryFolder()
         self.folder = folder
         store = try SQLiteStore.open(path: "\(folder.path)/store.db", log: quiet)
-        let services = ServiceAllocator(range: try #require(CIDR("10.96.0.0/16")), nodePorts: 30_000...32_767)
+        let services = ServiceAllocator(
+            range: try #require(CIDR("10.96.0.0/16")), second: secondServiceRange, nodePorts: 30_000...32_767)
         let registry = try Registry(scheme: .builtin, store: store, services: services, log: quiet)
         tokenKey = TokenKey(P256.Signing.PrivateKey())
         let tokens = TokenVerifier(TokenAuthority(key: tokenKey), registry: registry)

@@ -9,6 +9,9 @@ import Testing
 @Suite struct PodLinkKeeperTests {
     private let first = IPAddress(ipv4: 0x0af4_0005)
     private let second = IPAddress(ipv4: 0x0af4_0006)
+    /// With an address of either family.
+    private let dual = IPAddress(ipv4: 0x0af4_0007)
+    private let sixth = IPAddress("fd00:10:244::7")
     private let node = InetAddress(ipv4: 0xc000_0202)
 
     private func link(_ address: IPAddress, index: Int32, isUp: Bool = true) throws -> Link {
@@ -22,10 +25,13 @@ import Testing
     }
     private func route(_ address: IPAddress, index: Int32) throws -> Route {
         Route(
-            to: try #require(InetAddress(bytes: address.bytes)), prefixLength: 32, linkIndex: index, source: node)
+            to: try #require(InetAddress(bytes: address.bytes)), prefixLength: address.isIPv4 ? 32 : 128,
+            linkIndex: index, source: address.isIPv4 ? node : nil)
     }
     private func plan(_ kept: [IPAddress], _ links: [Link], _ routes: [Route]) -> PodLinkKeeper.Plan {
-        PodLinkKeeper.plan(tag: "abcd", kept: Set(kept), source: node, links: links, routes: routes)
+        PodLinkKeeper.plan(
+            tag: "abcd", kept: kept.map { PodAddresses($0, $0 == dual ? sixth : nil) },
+            sources: NodeSources([IPAddress(ipv4: 0xc000_0202)]), links: links, routes: routes)
     }
     private func operations(_ plan: PodLinkKeeper.Plan) -> [String] {
         plan.batch.entries.map { "\($0.operation) \($0.subject)" }
@@ -57,6 +63,16 @@ import Testing
     @Test func aLinkThatIsDeleted() throws {
         let plan = plan([first, second], [try link(second, index: 8)], [try route(second, index: 8)])
         #expect(plan.lost == [first] && plan.batch.isEmpty)
+    }
+
+    @Test func oneFamilysRouteThatIsGone() throws {
+        let sixth = try #require(sixth)
+        let links = [try link(dual, index: 9)]
+        let whole = plan([dual], links, [try route(dual, index: 9), try route(sixth, index: 9)])
+        #expect(whole.batch.isEmpty)
+        let half = plan([dual], links, [try route(dual, index: 9)])
+        #expect(half.mended == [dual])
+        #expect(operations(half).contains("add route fd00:10:244::7/128"))
     }
 
     @Test func whatNobodyKeepsIsLeftAlone() throws {

@@ -260,4 +260,20 @@ import Testing
         let merged = try StrategicMergePatch.apply(["status": patch], to: ["status": known], schema: schema)
         #expect(merged["status"] == desired)
     }
+
+    /// A node has two addresses of one type, which is what a merge goes by.
+    @Test func aSecondAddressOfANodeStandsBesideTheFirst() throws {
+        let schema = try #require(Scheme.builtin.schema(apiVersion: "v1", kind: "Node"))
+        let name: JSON = ["type": "Hostname", "address": "node1"]
+        let four: JSON = ["type": "InternalIP", "address": "192.0.2.2"]
+        let six: JSON = ["type": "InternalIP", "address": "2001:db8::2"]
+        for (known, desired) in [([four, name], [four, six, name]), ([four, six, name], [four, name])] {
+            let patch = StatusPatch.make(
+                from: ["addresses": .array(known)], to: ["addresses": .array(desired)], owned: [])
+            let sent = try JSON.parse((["status": patch] as JSON).serialized())
+            let merged = try StrategicMergePatch.apply(
+                sent, to: ["status": ["addresses": .array(known)]], schema: schema)
+            #expect(merged["status"]["addresses"].items == desired)
+        }
+    }
 }

@@ -59,7 +59,7 @@ final class FakeRuntime: ContainerRuntime {
     // MARK: the runtime
 
     func recover() async throws(RuntimeError) -> [RecoveredSandbox] { state.withLock { $0.recovered } }
-    func setPodCIDR(_ cidr: CIDR) throws(RuntimeError) { state.withLock { $0.range = cidr } }
+    func setPodCIDRs(_ cidrs: [CIDR]) throws(RuntimeError) { state.withLock { $0.range = cidrs.first } }
 
     func createSandbox(_ spec: SandboxSpec) async throws(RuntimeError) -> SandboxInfo {
         let error = state.withLock { state in

@@ -35,7 +35,7 @@ enum Sample {
         KubeletConfig(
             nodeName: "node1", nodeIPs: [IPAddress(ipv4: 0xc000_0202)], dataDir: folder + "/data",
             runDir: folder + "/run",
-            logDir: folder + "/log", manifests: folder + "/manifests", podCIDR: podCIDR,
+            logDir: folder + "/log", manifests: folder + "/manifests", podCIDRs: [podCIDR].compactMap(\.self),
             clusterCIDR: range("10.244.0.0/16"), serviceCIDR: range("10.96.0.0/16"), resolvConf: folder + "/resolv.conf"
         )
     }

@@ -21,7 +21,7 @@ import Testing
         buffer.close(messageAt: 0)
         let header = buffer.bytes.assumingMemoryBound(to: nlmsghdr.self)
         return NftMonitor.concerns(
-            "swiftlet-test",
+            "swiftlet-test", .ipv4,
             NftReceiver.Message(
                 type: header.pointee.nlmsg_type, flags: 0, sequence: 0, header: header, count: buffer.count), 77)
     }

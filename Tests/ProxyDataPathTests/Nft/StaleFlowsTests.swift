@@ -42,13 +42,13 @@ import Testing
 
     private func stale(gone: [Conntrack.Gone] = [], fronts: [Front.Key] = []) -> StaleFlows {
         StaleFlows(
-            gone: gone, fronts: fronts, nodeAddresses: [address("192.0.2.2").ipv4 ?? 0], layout: .standard)
+            gone: gone, fronts: fronts, nodeAddresses: [address("192.0.2.2")], layout: .standard)
     }
 
     @Test func readsWhatConntrackSays() throws {
         let flow = try #require(entry(to: ("10.96.0.11", 53), by: ("10.244.0.5", 5353), id: 7))
         #expect(flow.original.destinationPort == 53)
-        #expect(flow.reply.source == address("10.244.0.5").ipv4)
+        #expect(flow.reply.source == address("10.244.0.5"))
         #expect(flow.isTranslated)
         #expect(flow.idBytes == [0, 0, 0, 77])
     }

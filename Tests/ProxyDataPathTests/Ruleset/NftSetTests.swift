@@ -11,7 +11,7 @@ import Testing
     @Test func describesAMapAsNftDoes() {
         let set = NftSet(.services)
         #expect(set.declaration == "typeof ip daddr . meta l4proto . th dport : ct mark; size 20000;")
-        #expect(NftSet.typeNumber(set.kind.key) == 0x730d)
+        #expect(NftSet.typeNumber(set.key) == 0x730d)
         #expect(set.keyByteCount == 12)
         #expect(set.dataByteCount == 4)
         #expect(
@@ -29,7 +29,7 @@ import Testing
             hex(NftSet(.picks).userData)
                 == "000401000000010400000000" + "031400040c000000010c0004030000000104ffffffff"
                 + "0408000401000000" + "0100060400000000")
-        #expect(NftSet.typeNumber(NftSet(.backends).kind.key) == 0x4c4)
+        #expect(NftSet.typeNumber(NftSet(.backends).key) == 0x4c4)
     }
 
     @Test func writesElementsAsNftDoes() {

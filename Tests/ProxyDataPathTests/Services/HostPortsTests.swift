@@ -33,6 +33,17 @@ import Testing
                 == [Front(.address(address("192.0.2.9"), 80), .udp, isExternal: false, masquerades: false)])
     }
 
+    @Test func isThereInEachFamilyOfThePod() {
+        var ports = HostPorts(families: [.ipv4, .ipv6])
+        var dual = pod("web", ports: [port, ["containerPort": 9090, "hostPort": 90, "hostIP": "fd00::9"]])
+        dual["status"]["podIPs"] = [["ip": "10.244.0.5"], ["ip": "fd00:10:244::5"]]
+        ports.set(pod: dual)
+        let states = ports.takeChanges().first?.ports ?? []
+        #expect(states.map(\.name.family) == [.ipv4, .ipv6, .ipv6])
+        #expect(
+            states.map(\.backends) == [backends([5]), [backend("fd00:10:244::5")], [backend("fd00:10:244::5", 9090)]])
+    }
+
     @Test func waitsForTheAddressAndEndsWithThePod() {
         var ports = HostPorts()
         ports.set(pod: pod("web", ports: [port], ip: nil))

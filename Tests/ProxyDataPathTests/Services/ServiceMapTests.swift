@@ -200,6 +200,32 @@ import Testing
         #expect(map.takeChanges().map { $0.ports.first?.backends } == [backends([6])])
     }
 
+    @Test func aServiceOfBothFamiliesIsTwo() {
+        var map = ServiceMap(nodeName: "node1", families: [.ipv4, .ipv6])
+        let spec: JSON = [
+            "type": "NodePort", "clusterIP": "10.96.0.10", "clusterIPs": ["10.96.0.10", "fd00:10:96::10"],
+            "ports": [["port": 80, "protocol": "TCP", "nodePort": 30080]],
+        ]
+        var second = slice([endpoint("fd00:10:244::5")], name: "web-2")
+        second["addressType"] = "IPv6"
+        map.set(service: service(spec))
+        map.set(slice: slice([endpoint("10.244.0.5"), endpoint("10.244.0.6")]))
+        map.set(slice: second)
+        let ports = map.takeChanges().first?.ports ?? []
+        #expect(ports.map(\.name.family) == [.ipv4, .ipv6])
+        #expect(ports.map(\.backends) == [backends(5...6), [backend("fd00:10:244::5")]])
+        let nodePort = Front(.nodePort(30080), .tcp, isExternal: true)
+        #expect(ports.map(\.fronts) == [[front("10.96.0.10"), nodePort], [front("fd00:10:96::10"), nodePort]])
+        // Of one family alone: its node port is not open in the other.
+        map.set(service: service(["clusterIP": "fd00:10:96::10", "ports": [["port": 80, "protocol": "TCP"]]]))
+        #expect(map.takeChanges().first?.ports.map(\.name.family) == [.ipv6])
+        // A proxy of IPv4 knows nothing of it.
+        var four = ServiceMap(nodeName: "node1")
+        four.set(service: service(spec))
+        four.set(slice: second)
+        #expect(four.takeChanges().first?.ports.map(\.backends) == [[]])
+    }
+
     @Test func loadBalancersAskForEndpointsOfTheNode() {
         var map = ServiceMap(nodeName: "node1")
         let spec: JSON = [

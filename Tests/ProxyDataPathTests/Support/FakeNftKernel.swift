@@ -137,7 +137,7 @@ final class FakeNftKernel: NftKernel {
                 guard table.sets[set.name]?.elements.updateValue(element.data, forKey: element.key) == nil else {
                     throw fail(EEXIST)
                 }
-                guard case .verdict = set.kind.data else { continue }
+                guard case .verdict = set.data else { continue }
                 let chain = transaction.chain(ofPick: element.key[0])
                 guard table.chains[chain] != nil else { throw fail(ENOENT) }
                 table.sets[set.name]?.picks[element.key[0]] = chain

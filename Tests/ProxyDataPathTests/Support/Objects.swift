@@ -49,3 +49,8 @@ func testRuleset(carriesServices: Bool = true) -> Ruleset {
 }
 
 let testNodeAddresses = [NftElement(NftWords(NftWords.word(address("192.0.2.2"))))]
+
+extension NftWords {
+    /// An IPv4 address as the first word of an element.
+    static func word(_ address: IPAddress) -> UInt32 { NftWords(address)[0] }
+}

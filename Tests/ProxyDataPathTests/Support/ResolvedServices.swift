@@ -15,7 +15,7 @@ struct ResolvedServices: Equatable {
     var elementCounts: [Int] = []
     var hairpins: Set<NftWords> = []
     /// Who may connect to what.
-    var guards: Set<NftWords> = []
+    var guards: Set<String> = []
     var chains: [String: FakeNftKernel.Chain] = [:]
     /// One id for each service port.
     var ids: [String: UInt32] = [:]
@@ -26,9 +26,6 @@ struct ResolvedServices: Equatable {
         elementCounts = live.map { $0?.elements.count ?? 0 }
         hairpins = Set(live[NftSet.Kind.hairpin.rawValue]?.elements.keys.map { $0 } ?? [])
         let picks = live[NftSet.Kind.picks.rawValue]?.picks ?? [:]
-        for kind in [NftSet.Kind.guarded, .allowed] {
-            guards.formUnion(live[kind.rawValue]?.elements.keys.map { $0 } ?? [])
-        }
         for kind in NftSet.Kind.frontMaps {
             guard let set = live[kind.rawValue] else { continue }
             for (key, data) in set.elements {
@@ -45,6 +42,14 @@ struct ResolvedServices: Equatable {
                 targets[front] = Target(
                     chain: chain, isMasqueraded: mark & layout.masqueradeFlag != 0, backends: backends)
             }
+        }
+        // Ids are not the same from run to run: ranges are named by the fronts that they are for.
+        for element in live[NftSet.Kind.guarded.rawValue]?.elements.keys.map({ $0 }) ?? [] {
+            guards.insert("\(element)")
+        }
+        for element in live[NftSet.Kind.allowed.rawValue]?.elements.keys.map({ $0 }) ?? [] {
+            let fronts = ids.filter { $0.value == layout.id(of: element[1]) && $0.key.hasPrefix("outside") }
+            guards.insert("\(element[0])/\(element[1] & ~layout.idMask): \(fronts.keys.sorted())")
         }
     }
 

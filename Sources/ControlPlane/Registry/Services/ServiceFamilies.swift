@@ -1,9 +1,9 @@
 import KubeAPI
 
-/// The families of a service's addresses (`ipFamilies`, `ipFamilyPolicy`) on a cluster of one family, as Kubernetes'
-/// allocator fills them in.
+/// The families of a service's addresses (`ipFamilies`, `ipFamilyPolicy`), as Kubernetes' allocator fills them in.
 enum ServiceFamilies {
-    static func assign(_ service: inout JSON, old: JSON?, family: String) throws(StatusError) {
+    /// - Parameter families: those of the cluster, one or both; the first is what services get unless they ask.
+    static func assign(_ service: inout JSON, old: JSON?, families: [String]) throws(StatusError) {
         let fields = ServiceFields(service)
         let before = old.map(ServiceFields.init)
         guard !fields.isExternalName, !keepsBoth(fields, before) else { return }
@@ -17,9 +17,9 @@ enum ServiceFamilies {
         try refuse(service, ServiceValidation.clusterIPs(ServiceFields(service)))
         if let before { try shrink(&service, before) }
         try refuse(service, conflicts(ServiceFields(service)))
-        try infer(&service, family)
-        if isFree { return fillBoth(&service, family) }
-        try require(&service, family)
+        try infer(&service, families)
+        if isFree { return fillBoth(&service, families[0]) }
+        try require(&service, families)
     }
 
     /// A service that prefers both families is left as it is, unless its addresses or families change.
@@ -60,13 +60,13 @@ enum ServiceFamilies {
     }
 
     /// Families follow from addresses where they are not named.
-    private static func infer(_ service: inout JSON, _ family: String) throws(StatusError) {
+    private static func infer(_ service: inout JSON, _ known: [String]) throws(StatusError) {
         let fields = ServiceFields(service)
         var families = fields.ipFamilies
         var errors: [FieldError] = []
         for (index, text) in fields.clusterIPs.enumerated() where text != "None" && index >= families.count {
             let own = IPAddress(text)?.isIPv6 == true ? "IPv6" : "IPv4"
-            if own == family {
+            if known.contains(own) {
                 families.append(own)
             } else {
                 errors.append(
@@ -89,18 +89,22 @@ enum ServiceFamilies {
     }
 
     /// What the cluster does not have can't be asked for.
-    private static func require(_ service: inout JSON, _ family: String) throws(StatusError) {
+    private static func require(_ service: inout JSON, _ known: [String]) throws(StatusError) {
         let fields = ServiceFields(service)
         var errors: [FieldError] = []
-        if fields.ipFamilyPolicy == "RequireDualStack" {
+        if fields.ipFamilyPolicy == "RequireDualStack", known.count < 2 {
             errors.append(policy(fields, "this cluster is not configured for dual-stack services"))
         }
-        for (index, wanted) in fields.ipFamilies.enumerated() where wanted != family {
+        for (index, wanted) in fields.ipFamilies.enumerated() where !known.contains(wanted) {
             errors.append(
                 .invalid("spec.ipFamilies[\(index)]", .string(wanted), "not configured on this cluster"))
         }
         try refuse(service, errors)
-        if fields.ipFamilies.isEmpty { service["spec"]["ipFamilies"] = JSON([family]) }
+        var families = fields.ipFamilies.isEmpty ? [known[0]] : fields.ipFamilies
+        if fields.ipFamilyPolicy != "SingleStack", families.count == 1 {
+            families += known.filter { $0 != families[0] }
+        }
+        service["spec"]["ipFamilies"] = JSON(families)
     }
 
     private static func policy(_ fields: ServiceFields, _ detail: String) -> FieldError {

@@ -15,7 +15,7 @@ struct ServiceReservation {
     static func make(_ allocator: ServiceAllocator, _ service: inout JSON, old: JSON?) throws(StatusError)
         -> Reservation
     {
-        try ServiceFamilies.assign(&service, old: old, family: allocator.family)
+        try ServiceFamilies.assign(&service, old: old, families: allocator.families)
         var reservation = ServiceReservation(allocator: allocator)
         do {
             try reservation.addresses(&service, old: old)
@@ -42,18 +42,49 @@ struct ServiceReservation {
     private mutating func addresses(_ service: inout JSON, old: JSON?) throws(StatusError) {
         let fields = ServiceFields(service)
         if let before = old.map(ServiceFields.init), !before.isExternalName {
-            // The address of a service stays its own; only a service that becomes an external name gives it back.
-            if fields.isExternalName { freedAddresses = before.virtualAddresses }
-            return
+            return try updateAddresses(&service, fields, before)
         }
         guard !fields.isExternalName, !fields.isHeadless else { return }
-        guard let wanted = fields.clusterIPs.first else {
+        var given: [String] = []
+        for (index, family) in fields.ipFamilies.enumerated() {
+            let wanted = index < fields.clusterIPs.count ? fields.clusterIPs[index] : ""
+            given.append(try takeAddress(wanted, family, service))
+        }
+        service["spec"]["clusterIP"] = JSON(given.first)
+        service["spec"]["clusterIPs"] = JSON(given)
+    }
+
+    /// The first address of a service stays its own; a second one comes and goes with its family. A service that becomes
+    /// an external name gives back what it has.
+    private mutating func updateAddresses(
+        _ service: inout JSON, _ fields: ServiceFields, _ before: ServiceFields
+    ) throws(StatusError) {
+        if fields.isExternalName {
+            freedAddresses = before.virtualAddresses
+            return
+        }
+        guard !before.isHeadless else { return }
+        if before.ipFamilies.count == 1, fields.ipFamilies.count == 2, let first = before.clusterIPs.first {
+            let wanted = fields.clusterIPs.count > 1 ? fields.clusterIPs[1] : ""
+            let second = try takeAddress(wanted, fields.ipFamilies[1], service)
+            service["spec"]["clusterIPs"] = JSON([fields.clusterIPs.first ?? first, second])
+        } else if before.ipFamilies.count == 2, fields.ipFamilies.count == 1, before.clusterIPs.count == 2 {
+            freedAddresses = [before.clusterIPs[1]]
+            service["spec"]["clusterIPs"] = JSON(Array(fields.clusterIPs.prefix(1)))
+        }
+    }
+
+    /// The wanted address, or any of that family where none is.
+    private mutating func takeAddress(_ wanted: String, _ family: String, _ service: JSON) throws(StatusError) -> String
+    {
+        if wanted.isEmpty {
             do throws(ServiceAllocator.Refusal) {
-                try give(allocator.takeAnyAddress().description, to: &service)
+                let address = try allocator.takeAnyAddress(family: family).description
+                takenAddresses.append(address)
+                return address
             } catch {
                 throw .internalError("failed to allocate a serviceIP: \(error)")
             }
-            return
         }
         guard let address = IPAddress(wanted) else {
             throw .internalError("failed to parse service IP \"\(wanted)\"")
@@ -64,15 +95,12 @@ struct ServiceReservation {
         } catch {
             throw invalid(
                 service,
-                .invalid("spec.clusterIPs", strings: fields.clusterIPs, "failed to allocate IP \(wanted): \(error)"))
+                .invalid(
+                    "spec.clusterIPs", strings: ServiceFields(service).clusterIPs,
+                    "failed to allocate IP \(wanted): \(error)"))
         }
-        give(wanted, to: &service)
-    }
-
-    private mutating func give(_ address: String, to service: inout JSON) {
-        takenAddresses.append(address)
-        service["spec"]["clusterIP"] = .string(address)
-        service["spec"]["clusterIPs"] = [.string(address)]
+        takenAddresses.append(wanted)
+        return wanted
     }
 
     // MARK: node ports
