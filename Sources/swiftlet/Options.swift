@@ -55,6 +55,7 @@ struct ServerOptions: ParsableArguments {
         inversion: .prefixedNo,
         help: "Let one of several servers' schedulers and controllers work at a time, by leases in kube-system.")
     var leaderElect = false
+    @OptionGroup(title: "etcd") var etcd: EtcdOptions
 
     func validate() throws {
         try Self.checkPort("secure-port", securePort, allowsZero: false)
@@ -89,10 +90,12 @@ struct ServerOptions: ParsableArguments {
 
     /// The API server's settings.
     func apiServer(paths: Paths, address: IPAddress, dns: ClusterDNS?) throws -> APIServerConfig {
-        APIServerConfig(
+        var config = APIServerConfig(
             storePath: paths.store, serviceCIDR: try serviceRange, nodePortRange: nodePorts ?? 30_000...32_767,
             advertiseAddress: address, bindAddress: bindAddress, securePort: securePort,
             insecurePort: insecurePort == 0 ? nil : insecurePort, logFolder: paths.logDir, dns: dns)
+        config.etcd = try etcd.config(eventTTL: eventLifetime ?? .seconds(3600))
+        return config
     }
 
     /// The controllers' settings.

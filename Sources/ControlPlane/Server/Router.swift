@@ -9,14 +9,15 @@ final class Router: Sendable {
 
     init(_ context: ServerContext) { self.context = context }
 
-    /// Answers a request whose user is known. Reads are answered before this returns; nothing here waits.
+    /// Answers a request whose user is known. Reads are answered before this returns, unless the store is shared;
+    /// nothing here waits.
     func serve(_ request: ServerRequest, _ responder: any HTTPResponder) {
         let info = RequestInfo(method: request.method, path: request.path, isWatch: request.flag("watch"))
         let exchange = Exchange(request: request, info: info, responder: responder, metrics: context.metrics)
         do throws(StatusError) {
             try authorize(exchange, verb: info.verb)
             if info.isResource {
-                try serveResource(exchange)
+                try serveFresh(exchange)
             } else {
                 try PathHandler.handle(exchange, context)
             }
@@ -30,7 +31,7 @@ final class Router: Sendable {
         try context.authorizer.check(AccessRequest(exchange, verb: verb))
     }
 
-    private func serveResource(_ exchange: Exchange) throws(StatusError) {
+    func serveResource(_ exchange: Exchange) throws(StatusError) {
         let info = exchange.info
         guard let resource = context.registry.find(info.group, info.version, info.resource) else {
             guard
