@@ -33,7 +33,8 @@ def _setns(descriptor):
 
 
 class Cluster:
-    def __init__(self, flags=()):
+    def __init__(self, flags=(), store="sqlite"):
+        """store: "sqlite" for the file, "etcd" for an etcd (Debian's etcd-server) in the same namespace."""
         self.work = tempfile.mkdtemp(prefix="swl-bench-")
         self.root = self.work + "/root"
         os.mkdir(self.root)
@@ -49,6 +50,14 @@ class Cluster:
             subprocess.run(["ip", "link", "set", link, "up"], check=True)
         subprocess.run(["ip", "route", "add", "default", "via", "192.0.2.1"], check=True)
         self.process = None
+        self.etcd = None
+        if store == "etcd":
+            at = "http://127.0.0.1:2379"
+            self.etcd = subprocess.Popen(
+                ["etcd", "--data-dir", self.work + "/etcd", "--listen-client-urls", at, "--advertise-client-urls", at,
+                 "--listen-peer-urls", "http://127.0.0.1:2380", "--logger", "zap", "--log-level", "error"],
+                stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL)
+            self.flags += ["--etcd-servers", at]
 
     def __enter__(self):
         return self
@@ -83,6 +92,9 @@ class Cluster:
         if self.process and self.process.poll() is None:
             self.process.terminate()
             self.process.wait()
+        if self.etcd:
+            self.etcd.kill()
+            self.etcd.wait()
         subprocess.run([SWIFTLET, "reset", "--root", self.root, "--yes"], stdout=subprocess.DEVNULL)
         subprocess.run(["ip", "netns", "del", self.netns])
         shutil.rmtree(self.work, ignore_errors=True)

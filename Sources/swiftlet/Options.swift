@@ -57,6 +57,7 @@ struct ServerOptions: ParsableArguments {
         inversion: .prefixedNo,
         help: "Let one of several servers' schedulers and controllers work at a time, by leases in kube-system.")
     var leaderElect = false
+    @OptionGroup(title: "etcd") var etcd: EtcdOptions
 
     func validate() throws {
         try Self.checkPort("secure-port", securePort, allowsZero: false)
@@ -98,6 +99,7 @@ struct ServerOptions: ParsableArguments {
             advertiseAddress: address, bindAddress: bindAddress, securePort: securePort,
             insecurePort: insecurePort == 0 ? nil : insecurePort, logFolder: paths.logDir, dns: dns)
         config.secondServiceCIDR = ranges.first(of: .ipv6)
+        config.etcd = try etcd.config(eventTTL: eventLifetime ?? .seconds(3600))
         return config
     }
 

@@ -14,7 +14,8 @@ struct Swiftlet: AsyncParsableCommand {
             ControllerManagerCommand.self, KubeletCommand.self, CheckCommand.self, KubeconfigCommand.self,
             ImageCommand.self,
             PsCommand.self, InspectCommand.self, LogsCommand.self, StatsCommand.self, EventsCommand.self,
-            ExecCommand.self, ProxyCommand.self, ForwardCommand.self, ResetCommand.self, VersionCommand.self,
+            ExecCommand.self, ProxyCommand.self, ForwardCommand.self, MigrateCommand.self, ResetCommand.self,
+            VersionCommand.self,
         ])
 
     /// Parses the command line after the settings of the config file, runs, and turns an error into one line and a

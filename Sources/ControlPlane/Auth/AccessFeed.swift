@@ -37,7 +37,7 @@ final class AccessFeed: Sendable {
         }
         self.subjects = subjects
         self.served = served
-        store.addSink { [weak self] events in self?.publish(events) }
+        store.addSink { [weak self] update in self?.publish(update) }
     }
 
     /// Takes in what the caches hold: once, when they are loaded.
@@ -50,18 +50,40 @@ final class AccessFeed: Sendable {
         }
     }
 
-    private func publish(_ events: [StoreEvent]) {
-        for event in events {
-            guard let slash = event.key.utf8.firstIndex(of: UInt8(ascii: "/")),
-                let subject = subjects[event.key[..<slash]]
-            else { continue }
-            let key = String(event.key[event.key.index(after: slash)...])
-            guard let value = event.value else {
-                remove(subject, key)
-                continue
+    private func publish(_ update: StoreUpdate) {
+        switch update {
+        case .changes(let events, _):
+            for event in events {
+                guard let (subject, key) = concern(of: event.key) else { continue }
+                guard let value = event.value else {
+                    remove(subject, key)
+                    continue
+                }
+                // The store's content was checked when written.
+                take(subject, key, event.facts) { try? JSON.parse(value) }
             }
-            take(subject, key, event.facts) { try? JSON.parse(value) }  // the store's content was checked when written
+        case .reset(let records, _):
+            // The caches hear of it behind us: they still have what was there.
+            let keys = Set(records.map(\.key))
+            for (resource, subject) in served {
+                resource.cache.snapshot().objects.forEach { object in
+                    if !keys.contains(resource.cache.prefix + object.key) { remove(subject, object.key) }
+                    return true
+                }
+            }
+            for record in records {
+                guard let (subject, key) = concern(of: record.key) else { continue }
+                take(subject, key, nil) { try? JSON.parse(record.value) }  // as above
+            }
         }
+    }
+
+    /// Whose key it is, and the rest of it behind the slash; nil where it concerns nobody's rights.
+    private func concern(of key: String) -> (Subject, String)? {
+        guard let slash = key.utf8.firstIndex(of: UInt8(ascii: "/")), let subject = subjects[key[..<slash]] else {
+            return nil
+        }
+        return (subject, String(key[key.index(after: slash)...]))
     }
 
     private func take(_ subject: Subject, _ key: String, _ facts: ObjectFacts?, _ object: () -> JSON?) {

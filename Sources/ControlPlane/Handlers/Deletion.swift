@@ -41,7 +41,13 @@ struct Deletion: Sendable {
             try checkPreconditions(old)
             perform(DeletionStep(old, options, resource.strategy), current, old, number)
         } catch {
-            completion(.failure(error))
+            let store = context.registry.hub.store
+            guard store.isShared, number == 1 else { return completion(.failure(error)) }
+            // What refuses it may no longer be the current state.
+            store.catchUp { failure in
+                if let failure { return completion(.failure(.store(failure, resource, name: name))) }
+                Task { attempt(number + 1) }
+            }
         }
     }
 

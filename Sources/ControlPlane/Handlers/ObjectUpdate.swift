@@ -55,7 +55,15 @@ struct ObjectUpdate: Sendable {
     private func attempt(_ number: Int) throws(StatusError) {
         let current = try resource.get(namespace: namespace, name: name)
         let old = current.tree
-        guard let plan = try plan(old, current) else { return answer(current) }
+        guard let plan = try plan(old, current) else {
+            let store = context.registry.hub.store
+            guard store.isShared, number == 1 else { return answer(current) }
+            // Nothing to change in what may no longer be the current state.
+            return store.catchUp { failure in
+                if let failure { return exchange.fail(.store(failure, resource, name: name)) }
+                retry(number + 1)
+            }
+        }
         if isDryRun {
             plan.reservation?.cancel()
             return answer(StoredObject(unsaved: plan.object, key: current.key, revision: current.revision))
@@ -73,14 +81,18 @@ struct ObjectUpdate: Sendable {
                 answer(StoredObject(key: current.key, revision: revision, bytes: bytes, facts: facts))
             case .failure(.conflict) where number < Self.maxAttempts:
                 plan.reservation?.cancel()
-                // Not on the store's thread, which others wait for.
-                Task {
-                    do throws(StatusError) { try attempt(number + 1) } catch { exchange.fail(error) }
-                }
+                retry(number + 1)
             case .failure(let error):
                 plan.reservation?.cancel()
                 exchange.fail(.store(error, resource, name: name))
             }
+        }
+    }
+
+    /// Not on the store's thread, which others wait for.
+    private func retry(_ number: Int) {
+        Task {
+            do throws(StatusError) { try attempt(number) } catch { exchange.fail(error) }
         }
     }
 

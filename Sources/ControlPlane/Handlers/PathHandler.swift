@@ -31,7 +31,7 @@ enum PathHandler {
         case ("metrics", 1):
             try check(exchange)
             let objects = context.registry.all.map { (resource: $0.qualifiedName, count: $0.cache.count) }
-            let backlog = (context.registry.hub.store as? SQLiteStore)?.backlog
+            let backlog = context.registry.hub.store.backlog
             exchange.send(
                 Array(context.metrics.text(objects: objects, backlog: backlog).utf8),
                 contentType: "text/plain; version=0.0.4; charset=utf-8")

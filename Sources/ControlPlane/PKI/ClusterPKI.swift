@@ -27,6 +27,24 @@ public final class ClusterPKI: Sendable {
     public let authority: [UInt8]
     /// Signs tokens of service accounts.
     public let tokenKey: TokenKey
+    /// The SHA-256 of the CA's certificate in hexadecimal: what tells clusters apart.
+    public var fingerprint: String { Self.fingerprint(authority) }
+
+    /// The same of a data folder whose server does not run. Throws `PKIError` where there is none yet.
+    public static func fingerprint(dataDir: String) throws -> String {
+        let files = CertificateFiles(directory: "\(dataDir)/pki")
+        guard let authority = try files.certificate("ca") else {
+            throw PKIError("cannot find the cluster's CA: there is no \(files.certificatePath("ca"))")
+        }
+        return fingerprint(try CertificateFiles.pem(authority))
+    }
+
+    private static func fingerprint(_ authority: [UInt8]) -> String {
+        let digits = Array("0123456789abcdef".utf8)
+        let hexadecimal = SHA256.hash(data: authority).flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }
+        return String(decoding: hexadecimal, as: UTF8.self)
+    }
+
     /// Where the administrator's kubeconfig lies.
     public let adminKubeconfigPath: String
     /// What the API server serves with: live, renewed certificates are taken over.

@@ -14,7 +14,7 @@ final class Registry: Sendable {
     let all: [ServedResource]
     let namespaces: ServedResource
 
-    init(scheme: Scheme, store: any Store, services: ServiceAllocator, log: Logger) throws(StoreError) {
+    init(scheme: Scheme, store: any Store, services: ServiceAllocator, log: Logger) async throws(StoreError) {
         self.scheme = scheme
         self.services = services
         let floor = store.compactedRevision
@@ -31,7 +31,14 @@ final class Registry: Sendable {
             all.map { (Self.path($0.group, $0.type.path.version, $0.resource), $0) },
             uniquingKeysWith: { first, _ in first })
         feed = AccessFeed(authorizer, all, store)
-        hub = try WatchHub(store: store, caches: all.map(\.cache), log: log)
+        if store.isShared {
+            for resource in all where resource.strategy.adoptsStored {
+                resource.cache.onForeignChange { new, old in
+                    resource.strategy.observe(new?.tree, replacing: old?.tree)
+                }
+            }
+        }
+        hub = try await WatchHub(store: store, caches: all.map(\.cache), log: log)
         feed.load()
         for resource in all where resource.strategy.adoptsStored {
             resource.cache.snapshot().objects.forEach { object in
@@ -39,6 +46,8 @@ final class Registry: Sendable {
                 return true
             }
         }
+        // Everybody who follows it knows what there was.
+        store.start()
     }
 
     private static func path(_ group: String, _ version: String, _ resource: String) -> String {

@@ -35,6 +35,9 @@ protocol Strategy: Sendable {
     var adoptsStored: Bool { get }
     /// Takes what a stored object has reserved.
     func adopt(_ object: JSON)
+    /// Takes what an object has that another server has written, and gives back what it no longer has. Nil: it is gone,
+    /// or it is new.
+    func observe(_ object: JSON?, replacing old: JSON?)
 
     /// Seconds until a deleted object may go; nil where the kind knows no grace.
     func gracePeriod(of object: JSON, requested: Int?) -> Int?
@@ -65,6 +68,9 @@ extension Strategy {
     func release(_ object: JSON) {}
     var adoptsStored: Bool { false }
     func adopt(_ object: JSON) {}
+    func observe(_ object: JSON?, replacing old: JSON?) {
+        if let object { adopt(object) } else if let old { release(old) }
+    }
     func gracePeriod(of object: JSON, requested: Int?) -> Int? { nil }
     func beginDeletion(_ object: inout JSON) {}
     func isHeld(_ object: JSON) -> Bool { false }

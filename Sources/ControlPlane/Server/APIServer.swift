@@ -1,3 +1,4 @@
+import Glibc
 import KubeAPI
 import Logging
 import Synchronization
@@ -28,21 +29,21 @@ public final class APIServer: Sendable {
         var tasks: [Task<Void, Never>] = []
     }
 
-    /// Opens the store and loads it. Throws `StoreError`, which names the file and the cause.
-    public init(_ config: APIServerConfig, pki: ClusterPKI, loops: EventLoops, log: Logger) throws(StoreError) {
+    /// Opens the store and loads it. Throws `StoreError`, which names the file or servers and the cause.
+    public init(_ config: APIServerConfig, pki: ClusterPKI, loops: EventLoops, log: Logger) async throws(StoreError) {
         self.config = config
         self.log = log
         health = HealthChecks()
-        let store = try SQLiteStore.open(path: config.storePath, log: log)
+        let store = try await Self.openStore(config, pki, log)
         self.store = store
         let registry: Registry
         do throws(StoreError) {
             let services = ServiceAllocator(
                 range: config.serviceCIDR, second: config.secondServiceCIDR, nodePorts: config.nodePortRange)
             serviceAddress = services.kubernetesAddress
-            registry = try Registry(scheme: .builtin, store: store, services: services, log: log)
+            registry = try await Registry(scheme: .builtin, store: store, services: services, log: log)
         } catch {
-            store.close()
+            await store.close()
             throw error
         }
         kubelets = KubeletClient(
@@ -66,7 +67,44 @@ public final class APIServer: Sendable {
         addChecks(store)
     }
 
-    private func addChecks(_ store: SQLiteStore) {
+    private static func openStore(
+        _ config: APIServerConfig, _ pki: ClusterPKI, _ log: Logger
+    ) async throws(StoreError) -> any Store {
+        let path = config.storePath
+        let exists = access(path, F_OK) == 0
+        guard let etcd = config.etcd else {
+            if !exists, access(StoreMigration.moved(path), F_OK) == 0 {
+                throw .unusable(
+                    "cannot open store \(path): its data was moved to etcd by swiftlet migrate: start with "
+                        + "--etcd-servers; to go back to what it was then, rename \(StoreMigration.moved(path)) to \(path)"
+                )
+            }
+            return try SQLiteStore.open(path: path, log: log)
+        }
+        // An empty etcd beside it would have all pods ended.
+        if exists {
+            throw .unusable(
+                "cannot use etcd at \(etcd.place): this cluster's data is in \(path): move it with swiftlet migrate "
+                    + "--from sqlite --to etcd, or move the file away to begin with what is in etcd")
+        }
+        let store = try await EtcdStore.open(etcd, cluster: pki.fingerprint, log: log)
+        do throws(StoreError) {
+            try await store.agree(
+                on: [
+                    ("service-cidr", "\(config.serviceCIDR)"),
+                    (
+                        "service-node-port-range",
+                        "\(config.nodePortRange.lowerBound)-\(config.nodePortRange.upperBound)"
+                    ),
+                ], as: "\(config.advertiseAddress)")
+        } catch {
+            await store.close()
+            throw error
+        }
+        return store
+    }
+
+    private func addChecks(_ store: any Store) {
         health.add("ping", .live) { nil }
         health.add("store", .ready) { store.failure }
         health.add("bootstrap", .ready) { [isBootstrapped] in
@@ -102,14 +140,18 @@ public final class APIServer: Sendable {
         let port = try await listen()
         state.withLock { $0.port = port }
         let kubernetes = PublishedService.kubernetes(
-            client: client, clusterIP: serviceAddress, endpoint: config.advertiseAddress, port: port, log: log)
-        let dns = config.dns.map { PublishedService.dns(client: client, $0, endpoint: advertised, log: log) }
+            client: client, store: store, clusterIP: serviceAddress, endpoint: config.advertiseAddress, port: port,
+            log: log)
+        let dns = config.dns.map {
+            PublishedService.dns(client: client, store: store, $0, endpoint: advertised, log: log)
+        }
         try await kubernetes.reconcile()
         _ = isBootstrapped.set()
         let hub = router.context.registry.hub
+        let isShared = store.isShared
         let tasks = [
-            Task { await kubernetes.run() },
-            Task { if let dns { await dns.run() } },
+            Task { await kubernetes.run(isShared: isShared) },
+            Task { if let dns { await dns.run(isShared: isShared) } },
             Task {
                 while !Task.isCancelled {
                     try? await Task.sleep(for: .seconds(1))  // cancellation is seen by the loop's condition
@@ -155,9 +197,9 @@ public final class APIServer: Sendable {
         router.context.registry.hub.finishWatches()
         await insecure?.shutdown()
         await secure.shutdown()
-        // Its writer's thread is waited for, which must not hold up a thread that all tasks share for long: what is
+        // SQLite's writer's thread is waited for, which must not hold up a thread that all tasks share for long: what is
         // queued is one transaction.
-        store.close()
+        await store.close()
     }
 
     /// Writes a consistent copy of the store to a file that must not exist.

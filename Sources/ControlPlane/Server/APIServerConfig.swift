@@ -4,6 +4,8 @@ import KubeAPI
 public struct APIServerConfig: Sendable {
     /// The file of the embedded store; its directory must exist.
     public var storePath: String
+    /// Where the store is instead, for more than one server; nil for the file.
+    public var etcd: EtcdConfig?
     /// Virtual IPs come from here; the first address is the API's own.
     public var serviceCIDR: CIDR
     /// A range of the other family, where the cluster has both.

@@ -19,37 +19,47 @@ struct PublishedService: Sendable {
     let name: String
     let labels: [String: String]
     let clusterIP: IPAddress
+    /// This server's.
     let endpoint: IPAddress
+    /// Those of all servers there are, this one's among them.
+    let endpoints: @Sendable () async throws -> [String]
     let ports: [PublishedPort]
     let log: Logger
+
+    /// How often a server says that it is there, where there may be others.
+    private static let announcement = Duration.seconds(10)
 
     private static let resources: [ResourcePath] = [.services, .endpoints, .endpointSlices]
 
     /// The API at the first address of the service range.
     static func kubernetes(
-        client: any APIClient, clusterIP: IPAddress, endpoint: IPAddress, port: Int, log: Logger
+        client: any APIClient, store: any Store, clusterIP: IPAddress, endpoint: IPAddress, port: Int, log: Logger
     ) -> PublishedService {
         PublishedService(
             client: client, namespace: "default", name: "kubernetes",
             labels: ["component": "apiserver", "provider": "kubernetes"], clusterIP: clusterIP, endpoint: endpoint,
+            endpoints: { try await store.announce("\(endpoint)", as: "kubernetes") },
             ports: [PublishedPort(name: "https", proto: "TCP", port: 443, target: port)], log: log)
     }
 
     /// The cluster's DNS, under the name and labels that tools look for.
-    static func dns(client: any APIClient, _ dns: ClusterDNS, endpoint: IPAddress, log: Logger) -> PublishedService {
+    static func dns(
+        client: any APIClient, store: any Store, _ dns: ClusterDNS, endpoint: IPAddress, log: Logger
+    ) -> PublishedService {
         PublishedService(
             client: client, namespace: "kube-system", name: "kube-dns",
             labels: [
                 "k8s-app": "kube-dns", "kubernetes.io/cluster-service": "true", "kubernetes.io/name": "CoreDNS",
             ], clusterIP: dns.address, endpoint: endpoint,
+            endpoints: { try await store.announce("\(endpoint)", as: "kube-dns") },
             ports: [
                 PublishedPort(name: "dns", proto: "UDP", port: 53, target: dns.port),
                 PublishedPort(name: "dns-tcp", proto: "TCP", port: 53, target: dns.port),
             ], log: log)
     }
 
-    /// Makes the three objects and watches them until the task is cancelled.
-    func run() async {
+    /// Makes the three objects and watches them until the task is cancelled. `isShared`: other servers come and go.
+    func run(isShared: Bool) async {
         let (changes, signal) = AsyncStream<Void>.makeStream(bufferingPolicy: .bufferingNewest(1))
         let informers = Self.resources.map {
             Informer(
@@ -60,6 +70,14 @@ struct PublishedService: Sendable {
         signal.yield()
         await withTaskGroup(of: Void.self) { group in
             for informer in informers { group.addTask { await informer.run() } }
+            if isShared {
+                group.addTask {
+                    while !Task.isCancelled {
+                        try? await Task.sleep(for: Self.announcement)  // cancellation is seen by the loop's condition
+                        signal.yield()
+                    }
+                }
+            }
             group.addTask {
                 var backoff = Backoff(first: .milliseconds(50), limit: .seconds(10))
                 for await _ in changes {
@@ -89,8 +107,12 @@ struct PublishedService: Sendable {
                 current["spec"][field] = .null
             }
         }
-        try await ensure(.endpoints, endpoints) { current, wanted in current["subsets"] = wanted["subsets"] }
-        try await ensure(.endpointSlices, slice) { current, wanted in
+        let family = endpoint.family
+        let addresses = try await endpoints().compactMap { IPAddress($0) }.filter { $0.family == family }
+        try await ensure(.endpoints, endpointsObject(addresses)) { current, wanted in
+            current["subsets"] = wanted["subsets"]
+        }
+        try await ensure(.endpointSlices, slice(addresses)) { current, wanted in
             for field in ["endpoints", "ports"] { current[field] = wanted[field] }
         }
     }
@@ -160,16 +182,19 @@ struct PublishedService: Sendable {
     }
 
     /// Not mirrored: its slice is made here.
-    private var endpoints: JSON {
+    private func endpointsObject(_ addresses: [IPAddress]) -> JSON {
         var endpoints = object(.endpoints, labels: ["endpointslice.kubernetes.io/skip-mirror": "true"])
-        endpoints["subsets"] = [["addresses": [["ip": .string("\(endpoint)")]], "ports": portsJSON]]
+        endpoints["subsets"] = [
+            ["addresses": .array(addresses.map { ["ip": .string("\($0)")] }), "ports": portsJSON]
+        ]
         return endpoints
     }
 
-    private var slice: JSON {
+    private func slice(_ addresses: [IPAddress]) -> JSON {
         var slice = object(.endpointSlices, labels: ["kubernetes.io/service-name": .string(name)])
         slice["addressType"] = endpoint.isIPv4 ? "IPv4" : "IPv6"
-        slice["endpoints"] = [["addresses": [.string("\(endpoint)")], "conditions": ["ready": true]]]
+        slice["endpoints"] = .array(
+            addresses.map { ["addresses": [.string("\($0)")], "conditions": ["ready": true]] })
         slice["ports"] = portsJSON
         return slice
     }

@@ -9,7 +9,8 @@ final class Router: Sendable {
 
     init(_ context: ServerContext) { self.context = context }
 
-    /// Answers a request whose user is known. Reads are answered before this returns; nothing here waits.
+    /// Answers a request whose user is known. Reads are answered before this returns, unless
+    /// the store is shared; nothing here waits.
     /// - Parameter isTranslated: it has been looked at for being of an old version.
     func serve(_ request: ServerRequest, _ responder: any HTTPResponder, isTranslated: Bool = false) {
         if context.servesOldVersions, !isTranslated, let version = OldVersion(path: request.path) {
@@ -20,7 +21,7 @@ final class Router: Sendable {
         do throws(StatusError) {
             try authorize(exchange, verb: info.verb)
             if info.isResource {
-                try serveResource(exchange)
+                try serveFresh(exchange)
             } else {
                 try PathHandler.handle(exchange, context)
             }
@@ -34,7 +35,7 @@ final class Router: Sendable {
         try context.authorizer.check(AccessRequest(exchange, verb: verb))
     }
 
-    private func serveResource(_ exchange: Exchange) throws(StatusError) {
+    func serveResource(_ exchange: Exchange) throws(StatusError) {
         let info = exchange.info
         guard let resource = context.registry.find(info.group, info.version, info.resource) else {
             let scheme = context.registry.scheme

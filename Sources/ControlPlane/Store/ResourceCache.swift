@@ -32,6 +32,7 @@ final class ResourceCache: Sendable {
     private let makeFacts: @Sendable (JSON) -> ObjectFacts
     private let makeFrame: @Sendable (Representation, CacheEvent.Kind, StoredObject) -> Frame
     private let state: Mutex<State>
+    private let foreign = Mutex<(@Sendable (StoredObject?, StoredObject?) -> Void)?>(nil)
 
     init(
         prefix: String, floor: Int64, facts: @escaping @Sendable (JSON) -> ObjectFacts,
@@ -102,15 +103,20 @@ final class ResourceCache: Sendable {
     /// Takes in one committed change and hands it to the watchers that it concerns.
     func apply(_ event: StoreEvent, time: Int64) {
         let fresh = event.value.map { object(event.key, event.revision, $0, event.facts) }
-        state.withLock { state in
+        let replaced: StoredObject? = state.withLock { state in
             let change: CacheEvent
+            let replaced: StoredObject?
             if let fresh {
                 let previous = state.objects.insert(fresh)
+                replaced = previous
                 state.bytes += fresh.bytes.count - (previous?.bytes.count ?? 0)
                 change = CacheEvent(
                     kind: previous == nil ? .added : .modified, object: fresh, previous: previous, time: time)
             } else {
-                guard let previous = state.objects.remove(String(event.key.dropFirst(prefix.count))) else { return }
+                guard let previous = state.objects.remove(String(event.key.dropFirst(prefix.count))) else {
+                    return nil
+                }
+                replaced = previous
                 state.bytes -= previous.bytes.count
                 change = CacheEvent(
                     kind: .deleted, object: StoredObject(previous, revision: event.revision), previous: previous,
@@ -119,7 +125,45 @@ final class ResourceCache: Sendable {
             state.ring.append(change)
             state.revision = event.revision
             fanOut(change, &state)
+            return replaced
         }
+        if event.isForeign { foreign.withLock({ $0 })?(fresh, replaced) }
+    }
+
+    /// Takes what the store holds in place of all that was known. Watches end: what happened meanwhile can't be told,
+    /// and clients list anew.
+    func reset(_ records: [StoreRecord], at revision: Int64) {
+        var objects = SortedObjects()
+        for record in records { objects.insert(object(record.key, record.revision, record.value, nil)) }
+        let (gone, ended) = state.withLock { state in
+            let old = state.objects
+            let ended = state.subscriptions.values.map { ($0.watcher, $0.position) }
+            state.objects = objects
+            state.bytes = records.reduce(0) { $0 + $1.value.count }
+            state.ring = EventRing(floor: revision)
+            state.revision = revision
+            state.subscriptions = [:]
+            return (old, ended)
+        }
+        for (watcher, position) in ended {
+            _ = watcher.stream.write(Watcher.line("ERROR", Watcher.expired(position, revision).json))
+            watcher.stream.finish()
+            watcher.close()
+        }
+        guard let onForeign = foreign.withLock({ $0 }) else { return }
+        objects.forEach { object in
+            onForeign(object, gone[object.key])
+            return true
+        }
+        gone.forEach { object in
+            if objects[object.key] == nil { onForeign(nil, object) }
+            return true
+        }
+    }
+
+    /// Calls `body` with the new state and the one before, each time another server has written an object.
+    func onForeignChange(_ body: @escaping @Sendable (_ new: StoredObject?, _ old: StoredObject?) -> Void) {
+        foreign.withLock { $0 = body }
     }
 
     private func object(_ key: String, _ revision: Int64, _ value: [UInt8], _ facts: ObjectFacts?) -> StoredObject {

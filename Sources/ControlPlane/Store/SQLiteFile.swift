@@ -45,6 +45,16 @@ enum SQLiteFile {
         }
     }
 
+    /// Makes an empty file whose revisions go on after `revision`.
+    static func create(_ path: String, revision: Int64, log: Logger) throws(StoreError) {
+        let connection = try open(path, migrations: StoreSchema.migrations, log: log)
+        do throws(SQLiteError) {
+            try connection.execute("UPDATE meta SET value = \(revision) WHERE name = 'compacted'")
+        } catch {
+            throw unusable(path, error)
+        }
+    }
+
     /// The format of the file's content, 0 for an empty file. Through a connection that can't write, so that what is not
     /// ours to use stays as it is.
     private static func inspect(_ path: String, newest: Int) throws(SQLiteError) -> Int {

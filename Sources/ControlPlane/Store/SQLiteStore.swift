@@ -23,7 +23,7 @@ public final class SQLiteStore: Store {
     private let queue = StoreQueue<Job>()
     private let current: Atomic<Int64>
     private let compacted: Atomic<Int64>
-    private let sinks = Mutex<[@Sendable ([StoreEvent]) -> Void]>([])
+    private let sinks = Mutex<[@Sendable (StoreUpdate) -> Void]>([])
     private let reader: Mutex<Reader>
     private let thread: Mutex<Thread>
 
@@ -76,7 +76,13 @@ public final class SQLiteStore: Store {
     public var revision: Int64 { current.load(ordering: .acquiring) }
     public var compactedRevision: Int64 { compacted.load(ordering: .acquiring) }
 
-    public func addSink(_ sink: @escaping @Sendable ([StoreEvent]) -> Void) { sinks.withLock { $0.append(sink) } }
+    public func addSink(_ sink: @escaping @Sendable (StoreUpdate) -> Void) { sinks.withLock { $0.append(sink) } }
+
+    public var isShared: Bool { false }
+    public func start() {}
+    public func announce(_ address: String, as name: String) -> [String] { [address] }
+    public func catchUp(_ completion: @escaping @Sendable (StoreError?) -> Void) { completion(nil) }
+    public var compactionInterval: Duration { .seconds(60) }
 
     public func submit(_ write: StoreWrite, completion: @escaping @Sendable (Result<Int64, StoreError>) -> Void) {
         if !queue.append(.write(write, completion)) { completion(.failure(.closed)) }
@@ -100,11 +106,9 @@ public final class SQLiteStore: Store {
         if let handle { pthread_join(handle, nil) }
     }
 
-    /// Why writing fails at present; nil when all is well. For the health check.
-    var failure: String? { lastFailure.withLock { $0 } }
+    public var failure: String? { lastFailure.withLock { $0 } }
 
-    /// Writes waiting to be committed, for metrics.
-    var backlog: Int { queue.count }
+    public var backlog: Int { queue.count }
 
     // MARK: - Reading
 
@@ -262,7 +266,7 @@ public final class SQLiteStore: Store {
             try events.isEmpty ? writer.rollback() : writer.commit()
             lastFailure.withLock { $0 = nil }
             if !events.isEmpty {
-                for sink in sinks.withLock({ $0 }) { sink(events) }
+                for sink in sinks.withLock({ $0 }) { sink(.changes(events, through: revision)) }
                 current.store(revision, ordering: .releasing)
             }
         } catch {

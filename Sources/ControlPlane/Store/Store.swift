@@ -3,6 +3,9 @@
 /// Revisions are global and increase; nothing promises that they are dense. A write is answered only after every sink
 /// has seen it, so that whoever was told of a write reads it back. Keys look like `pods/default/web-1`. The interface
 /// is what an API server needs and no more: no leases, no transactions over several keys.
+///
+/// Others may write to a store that is shared (`isShared`). Until it is started or written to, it stands still at the
+/// revision at which it was opened: what is listed then and what sinks are told from then on fit together.
 public protocol Store: AnyObject, Sendable {
     /// The revision of the newest committed write.
     var revision: Int64 { get }
@@ -11,13 +14,13 @@ public protocol Store: AnyObject, Sendable {
     var compactedRevision: Int64 { get }
 
     /// The current value of a key, or nil.
-    func get(_ key: String) throws(StoreError) -> StoreRecord?
+    func get(_ key: String) async throws(StoreError) -> StoreRecord?
 
     /// All current values whose keys begin with `prefix`, in order of keys, as of one revision.
-    func list(prefix: String) throws(StoreError) -> (revision: Int64, records: [StoreRecord])
+    func list(prefix: String) async throws(StoreError) -> (revision: Int64, records: [StoreRecord])
 
     /// Changes after `revision`, oldest first, at most `limit` of them. Throws `compacted` when some are gone.
-    func events(after revision: Int64, limit: Int) throws(StoreError) -> [StoreEvent]
+    func events(after revision: Int64, limit: Int) async throws(StoreError) -> [StoreEvent]
 
     /// Queues a write. `completion` runs on the store's thread, after the write is durable and the sinks have seen it;
     /// it must not block.
@@ -25,7 +28,29 @@ public protocol Store: AnyObject, Sendable {
 
     /// Adds a receiver of everything committed from now on, in order of revision, in batches. Runs on the store's
     /// thread.
-    func addSink(_ sink: @escaping @Sendable ([StoreEvent]) -> Void)
+    func addSink(_ sink: @escaping @Sendable (StoreUpdate) -> Void)
+
+    /// Begins to tell the sinks what others write.
+    func start()
+
+    /// Whether others write here too, so that the sinks may not have seen yet what somebody was told.
+    var isShared: Bool { get }
+
+    /// Calls `completion` once every sink has seen all that was committed before this call; at once where nobody else
+    /// writes. It must not block.
+    func catchUp(_ completion: @escaping @Sendable (StoreError?) -> Void)
+
+    /// Says for a while that this server is there, under a service's name. Returns the addresses of all that are.
+    func announce(_ address: String, as name: String) async throws(StoreError) -> [String]
+
+    /// Why the store can't do its work at present; nil when all is well. For the health check.
+    var failure: String? { get }
+
+    /// Writes that wait, for metrics.
+    var backlog: Int { get }
+
+    /// Between two compactions.
+    var compactionInterval: Duration { get }
 
     /// Forgets superseded values up to and with `revision`. What is current stays.
     func compact(through revision: Int64) async throws(StoreError)
@@ -34,7 +59,15 @@ public protocol Store: AnyObject, Sendable {
     func backup(to path: String) throws(StoreError)
 
     /// Finishes what is queued and closes. Later writes are answered with `closed`.
-    func close()
+    func close() async
+}
+
+/// What a store tells its sinks.
+public enum StoreUpdate: Sendable {
+    /// Changes in order of revision. Everything up to `through` has been told then.
+    case changes([StoreEvent], through: Int64)
+    /// Changes are missing, because they were compacted before they could be told. This is all there is.
+    case reset([StoreRecord], revision: Int64)
 }
 
 /// A key's value at a revision.
@@ -93,11 +126,14 @@ public struct StoreEvent: Sendable {
     public let createRevision: Int64
     /// Nil for a deletion.
     public let value: [UInt8]?
-    /// Revision of the value that this one replaced; 0 for a creation.
+    /// Revision of the value that this one replaced; 0 for a creation. A shared store tells its sinks no more than
+    /// whether there was one.
     public let previousRevision: Int64
     /// The replaced value; only filled by `events(after:)`, and only while history has it.
     public let previousValue: [UInt8]?
     let facts: ObjectFacts?
+    /// Whether another server has written it.
+    var isForeign = false
 
     public var isDelete: Bool { value == nil }
 }
@@ -116,6 +152,12 @@ public enum StoreError: Error, Equatable, Sendable, CustomStringConvertible {
     case unusable(String)
     /// Reading or writing failed (disk full, I/O error); nothing of the write is stored.
     case failed(String)
+    /// The value is larger than the store takes.
+    case tooLarge(String)
+    /// The store can't be reached; nothing of the write is stored.
+    case unavailable(String)
+    /// There was no answer in time; whether the write is stored is not known.
+    case timedOut(String)
     case closed
 
     public var description: String {
@@ -124,7 +166,8 @@ public enum StoreError: Error, Equatable, Sendable, CustomStringConvertible {
         case .notFound: "key not found"
         case .conflict(let revision): "key is at revision \(revision)"
         case .compacted(let revision): "history up to revision \(revision) has been compacted"
-        case .unusable(let text), .failed(let text): text
+        case .unusable(let text), .failed(let text), .tooLarge(let text), .unavailable(let text), .timedOut(let text):
+            text
         case .closed: "the store is closed"
         }
     }

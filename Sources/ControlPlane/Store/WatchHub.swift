@@ -8,8 +8,6 @@ import Transport
 final class WatchHub: Sendable {
     /// How long superseded values and events are kept (design.md §5).
     static let historyNs: Int64 = 300 * 1_000_000_000
-    /// Between two compactions.
-    private static let compactionIntervalNs: Int64 = 60 * 1_000_000_000
 
     let store: any Store
     private let caches: [String: ResourceCache]
@@ -26,21 +24,21 @@ final class WatchHub: Sendable {
     }
 
     /// Loads the caches from the store, with the changes that it still remembers.
-    init(store: any Store, caches: [ResourceCache], log: Logger) throws(StoreError) {
+    init(store: any Store, caches: [ResourceCache], log: Logger) async throws(StoreError) {
         self.store = store
         self.log = log
         self.caches = Dictionary(caches.map { ($0.prefix, $0) }, uniquingKeysWith: { first, _ in first })
         published = Atomic(store.revision)
-        for cache in caches { cache.load(try store.list(prefix: cache.prefix).records) }
+        for cache in caches { cache.load(try await store.list(prefix: cache.prefix).records) }
         let now = Self.now()
         var position = store.compactedRevision
         while true {
-            let events = try store.events(after: position, limit: 1000)
+            let events = try await store.events(after: position, limit: 1000)
             guard let last = events.last else { break }
             for event in events { cache(of: event.key)?.remember(event, time: now) }
             position = last.revision
         }
-        store.addSink { [weak self] events in self?.publish(events) }
+        store.addSink { [weak self] update in self?.publish(update) }
     }
 
     /// The newest revision that every cache knows.
@@ -53,15 +51,27 @@ final class WatchHub: Sendable {
         return Int64(time.tv_sec) * 1_000_000_000 + Int64(time.tv_nsec)
     }
 
-    private func publish(_ events: [StoreEvent]) {
-        let now = Self.now()
-        for event in events { cache(of: event.key)?.apply(event, time: now) }
-        if let last = events.last { published.store(last.revision, ordering: .releasing) }
+    private func publish(_ update: StoreUpdate) {
+        switch update {
+        case .changes(let events, let revision):
+            let now = Self.now()
+            for event in events { cache(of: event.key)?.apply(event, time: now) }
+            published.store(revision, ordering: .releasing)
+        case .reset(let records, let revision):
+            let byPrefix = Dictionary(grouping: records) { Self.prefix(of: $0.key) }
+            for (prefix, cache) in caches { cache.reset(byPrefix[prefix] ?? [], at: revision) }
+            published.store(revision, ordering: .releasing)
+        }
     }
 
     private func cache(of key: String) -> ResourceCache? {
-        guard let slash = key.utf8.firstIndex(of: UInt8(ascii: "/")) else { return nil }
-        return caches[String(key[...slash])]
+        caches[Self.prefix(of: key)]
+    }
+
+    /// With the slash; empty for what belongs to no resource.
+    private static func prefix(of key: String) -> String {
+        guard let slash = key.utf8.firstIndex(of: UInt8(ascii: "/")) else { return "" }
+        return String(key[...slash])
     }
 
     /// Ends and marks watches, and compacts: about once a second.
@@ -70,7 +80,7 @@ final class WatchHub: Sendable {
         for cache in caches.values { cache.tick(now: now, revision: revision, oldest: now - Self.historyNs) }
         let target: Int64? = background.withLock { state in
             guard now >= state.nextMark, !state.isCompacting else { return nil }
-            state.nextMark = now + Self.compactionIntervalNs
+            state.nextMark = now + store.compactionInterval.nanoseconds
             state.marks.append((now, revision))
             var target: Int64?
             while let first = state.marks.first, first.time <= now - Self.historyNs {

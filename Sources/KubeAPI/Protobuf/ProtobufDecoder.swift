@@ -56,9 +56,9 @@ public enum ProtobufDecoder {
         return .object(object)
     }
 
-    struct Malformed: Error {
-        let what: String
-        init(_ what: String) { self.what = what }
+    package struct Malformed: Error {
+        package let what: String
+        package init(_ what: String) { self.what = what }
     }
 
     /// Reads fields into an object. A field that comes again is merged, as the wire format has it.

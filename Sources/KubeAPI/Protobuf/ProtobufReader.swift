@@ -1,19 +1,19 @@
 extension ProtobufDecoder {
     /// Reads one message of the protobuf wire format (https://protobuf.dev/programming-guides/encoding/), never beyond
     /// its end.
-    struct Reader {
+    package struct Reader {
         private let buffer: UnsafeRawBufferPointer.SubSequence
         private var position: Int
 
-        init(_ buffer: UnsafeRawBufferPointer.SubSequence) {
+        package init(_ buffer: UnsafeRawBufferPointer.SubSequence) {
             self.buffer = buffer
             position = buffer.startIndex
         }
 
-        var isAtEnd: Bool { position >= buffer.endIndex }
+        package var isAtEnd: Bool { position >= buffer.endIndex }
 
         /// The next field's number and wire type; nil at the end.
-        mutating func nextTag() throws(Malformed) -> (number: Int, wire: Int)? {
+        package mutating func nextTag() throws(Malformed) -> (number: Int, wire: Int)? {
             guard !isAtEnd else { return nil }
             let tag = try varint()
             guard tag >> 3 > 0, tag >> 3 < 1 << 29 else {
@@ -22,7 +22,7 @@ extension ProtobufDecoder {
             return (Int(tag >> 3), Int(tag & 7))
         }
 
-        mutating func varint() throws(Malformed) -> UInt64 {
+        package mutating func varint() throws(Malformed) -> UInt64 {
             var value: UInt64 = 0
             var shift: UInt64 = 0
             while position < buffer.endIndex {
@@ -36,7 +36,7 @@ extension ProtobufDecoder {
             throw Malformed("the message ends within a varint")
         }
 
-        mutating func fixed64() throws(Malformed) -> UInt64 {
+        package mutating func fixed64() throws(Malformed) -> UInt64 {
             guard buffer.endIndex - position >= 8 else { throw Malformed("the message ends within a number") }
             var value: UInt64 = 0
             for index in 0..<8 { value |= UInt64(buffer[position + index]) << UInt64(8 * index) }
@@ -53,17 +53,17 @@ extension ProtobufDecoder {
             return buffer[position..<position + Int(length)]
         }
 
-        mutating func message() throws(Malformed) -> Reader { Reader(try slice()) }
-        mutating func bytes() throws(Malformed) -> [UInt8] { Array(try slice()) }
+        package mutating func message() throws(Malformed) -> Reader { Reader(try slice()) }
+        package mutating func bytes() throws(Malformed) -> [UInt8] { Array(try slice()) }
 
-        mutating func string() throws(Malformed) -> String {
+        package mutating func string() throws(Malformed) -> String {
             guard let text = String(validating: try slice(), as: UTF8.self) else {
                 throw Malformed("a string before byte \(position) is not UTF-8")
             }
             return text
         }
 
-        mutating func skip(_ wire: Int) throws(Malformed) {
+        package mutating func skip(_ wire: Int) throws(Malformed) {
             switch wire {
             case 0: _ = try varint()
             case 1: _ = try fixed64()

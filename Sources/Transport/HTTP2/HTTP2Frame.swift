@@ -5,8 +5,10 @@ struct HTTP2Frame: Equatable {
         static let headers: UInt8 = 1
         static let reset: UInt8 = 3
         static let settings: UInt8 = 4
+        static let push: UInt8 = 5
         static let ping: UInt8 = 6
         static let goAway: UInt8 = 7
+        static let windowUpdate: UInt8 = 8
         static let continuation: UInt8 = 9
     }
     enum Flag {
@@ -18,10 +20,24 @@ struct HTTP2Frame: Equatable {
         static let priority: UInt8 = 0x20
     }
 
+    /// Error codes (RFC 9113, 7).
+    enum Code {
+        static let protocolError: UInt32 = 1
+        static let refusedStream: UInt32 = 7
+        static let cancel: UInt32 = 8
+        static let enhanceYourCalm: UInt32 = 11
+    }
+    enum Setting {
+        static let enablePush: UInt16 = 2
+        static let maxStreams: UInt16 = 3
+        static let initialWindow: UInt16 = 4
+        static let maxFrame: UInt16 = 5
+    }
+
     static let preface = Array("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".utf8)
     /// What nobody may exceed who has not been allowed to.
     static let payloadLimit = 16384
-    private static let headSize = 9
+    static let headSize = 9
 
     var kind: UInt8
     var flags: UInt8 = 0

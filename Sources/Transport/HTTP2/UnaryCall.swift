@@ -32,18 +32,10 @@ struct UnaryCall {
 
     /// What opens the connection and asks.
     static func opening(path: String, authority: String, agent: String, message: [UInt8]) -> [UInt8] {
-        // Header fields are sent literally: there is nothing to gain for one request.
-        var block: [UInt8] = []
-        for (name, value) in [
+        let block = HeaderEncoder.block([
             (":method", "POST"), (":scheme", "http"), (":path", path), (":authority", authority),
             ("content-type", "application/grpc"), ("user-agent", agent), ("te", "trailers"),
-        ] {
-            block.append(0)
-            for text in [name, value] {
-                block += integer(text.utf8.count, prefix: 7)
-                block += text.utf8
-            }
-        }
+        ])
         let count = UInt32(message.count)
         let framed =
             [0, UInt8(count >> 24), UInt8(count >> 16 & 0xff), UInt8(count >> 8 & 0xff), UInt8(count & 0xff)]
@@ -57,18 +49,6 @@ struct UnaryCall {
             + HTTP2Frame(
                 kind: HTTP2Frame.Kind.data, flags: HTTP2Frame.Flag.endStream, stream: stream, payload: framed
             ).bytes
-    }
-
-    private static func integer(_ value: Int, prefix: Int) -> [UInt8] {
-        let mask = (1 << prefix) - 1
-        guard value >= mask else { return [UInt8(value)] }
-        var result = [UInt8(mask)]
-        var rest = value - mask
-        while rest >= 0x80 {
-            result.append(UInt8(rest & 0x7f) | 0x80)
-            rest >>= 7
-        }
-        return result + [UInt8(rest)]
     }
 
     /// Takes what has arrived; `replies` is to be sent.
@@ -113,11 +93,8 @@ struct UnaryCall {
             guard body.count <= Self.bodyLimit else { return .malformed("the answer is too large") }
             if frame.flags & HTTP2Frame.Flag.endStream != 0 { return .answered(ended([])) }
         case HTTP2Frame.Kind.reset where frame.stream == Self.stream:
-            let code = frame.payload.prefix(4).reduce(0) { $0 << 8 | Int($1) }
-            return .answered(
-                Answer(
-                    code: code == 7 ? 14 : code == 8 ? 1 : 13,
-                    message: "stream terminated by RST_STREAM with error code: \(code)"))
+            let error = GRPCError.ofReset(frame.payload.prefix(4).reduce(0) { $0 << 8 | UInt32($1) })
+            return .answered(Answer(code: error.code.rawValue, message: error.message))
         case HTTP2Frame.Kind.goAway:
             let last = frame.payload.prefix(4).reduce(UInt32(0)) { $0 << 8 | UInt32($1) } & 0x7fff_ffff
             if last < Self.stream { return .answered(Answer(code: 14, message: "the connection is draining")) }
@@ -138,27 +115,9 @@ struct UnaryCall {
     }
 
     private func ended(_ trailers: [HeaderDecoder.Field]) -> Answer {
-        if let code = trailers.first(where: { $0.name == "grpc-status" }).flatMap({ Int($0.value) }) {
-            let message = trailers.first { $0.name == "grpc-message" }?.value ?? ""
-            return Answer(
-                code: code, message: PercentCoding.decode(message, plusIsSpace: false) ?? message,
-                body: Array(body.dropFirst(5)))
+        guard let error = GRPCError.ofTrailers(trailers, status: status, contentType: contentType) else {
+            return Answer(code: 0, message: "", body: Array(body.dropFirst(5)))
         }
-        let status = status ?? 0
-        var message = "unexpected HTTP status code received from server: \(status)"
-        if !contentType.hasPrefix("application/grpc") {
-            message += "; transport: received unexpected content-type \"\(contentType)\""
-        }
-        // As gRPC maps what proxies and plain servers answer.
-        let code =
-            switch status {
-            case 400: 13
-            case 401: 16
-            case 403: 7
-            case 404: 12
-            case 429, 502, 503, 504: 14
-            default: 2
-            }
-        return Answer(code: code, message: message)
+        return Answer(code: error.code.rawValue, message: error.message)
     }
 }

@@ -11,17 +11,18 @@ public final class ClientTLS: Sendable {
     private let serverName: String?
 
     /// All in PEM. Without `authorities` the system's roots are trusted, with `addsToSystem` these beside the given ones.
-    /// `isInsecure` believes any server: for tests, and for configurations that say so.
+    /// `isInsecure` believes any server: for tests, and for configurations that say so. `protocols` are what is spoken
+    /// over it, as ALPN names them.
     public init(
         authorities: [UInt8]? = nil, addsToSystem: Bool = false, certificateChain: [UInt8]? = nil,
-        privateKey: [UInt8]? = nil,
-        serverName: String? = nil, isInsecure: Bool = false
+        privateKey: [UInt8]? = nil, serverName: String? = nil, isInsecure: Bool = false,
+        protocols: [String] = ["http/1.1"]
     ) throws {
         self.serverName = serverName
         do {
             var configuration = TLSConfiguration.makeClientConfiguration()
             configuration.minimumTLSVersion = .tlsv12
-            configuration.applicationProtocols = ["http/1.1"]
+            configuration.applicationProtocols = protocols
             // The verifier checks chain and name; the library only passes on what the server shows.
             configuration.certificateVerification = isInsecure ? .none : .noHostnameVerification
             configuration.trustRoots = .certificates([])

@@ -35,7 +35,7 @@ final class ServerHalf: Sendable {
             dataDir: paths.dataDir, addresses: place.addresses + [place.serviceRange.nth(1)].compactMap(\.self),
             nodeName: place.nodeName, securePort: options.securePort, log: log)
         if servesComponents { try pki.serveComponents() }
-        let server = try APIServer(
+        let server = try await APIServer(
             options.apiServer(paths: paths, address: place.addresses[0], dns: place.dns), pki: pki, loops: loops,
             log: log)
         do {

@@ -24,7 +24,7 @@ import Transport
 
     private func make(
         _ loops: EventLoops, port: Int = 0, advertising address: String = "192.0.2.1"
-    ) throws -> (APIServer, ClusterPKI) {
+    ) async throws -> (APIServer, ClusterPKI) {
         let address = try #require(IPAddress(address))
         let pki = try ClusterPKI.open(dataDir: folder.path, addresses: [address], nodeName: "n1", log: quiet)
         var config = APIServerConfig(
@@ -32,12 +32,12 @@ import Transport
             advertiseAddress: address, securePort: port, insecurePort: 0,
             tokens: ["s3cret": UserInfo(name: "robot", groups: ["system:masters"])])
         config.listensOnAdvertiseAddress = false
-        return (try APIServer(config, pki: pki, loops: loops, log: quiet), pki)
+        return (try await APIServer(config, pki: pki, loops: loops, log: quiet), pki)
     }
 
     private func withServer(_ body: (Running) async throws -> Void) async throws {
         let loops = EventLoops(count: 1)
-        let (server, pki) = try make(loops)
+        let (server, pki) = try await make(loops)
         do {
             try await server.start()
             let tls = try pki.clientTLS(.admin)
@@ -161,7 +161,7 @@ import Transport
         let loops = EventLoops(count: 1)
         let other = HTTPServer(loops: loops, handler: Refuser(), log: quiet)
         let port = try await other.listen(host: "127.0.0.1", port: 0)
-        let (server, _) = try make(loops, port: port)
+        let (server, _) = try await make(loops, port: port)
         let error = await #expect(throws: APIServerError.self) { try await server.start() }
         #expect(
             error?.description.hasPrefix(
@@ -170,14 +170,14 @@ import Transport
         await server.shutdown()
         await other.shutdown()
         // What was opened is closed again: the store's lock is free.
-        let (again, _) = try make(loops)
+        let (again, _) = try await make(loops)
         await again.shutdown()
         await loops.shutdown()
     }
 
     @Test func aLoopbackAddressIsNotAdvertised() async throws {
         let loops = EventLoops(count: 1)
-        let (server, _) = try make(loops, advertising: "127.0.0.1")
+        let (server, _) = try await make(loops, advertising: "127.0.0.1")
         let error = await #expect(throws: APIServerError.self) { try await server.start() }
         #expect(error?.description.hasPrefix("cannot advertise 127.0.0.1") == true)
         await server.shutdown()

@@ -69,7 +69,7 @@ final class TestServer: Sendable {
         store = try SQLiteStore.open(path: "\(folder.path)/store.db", log: quiet)
         let services = ServiceAllocator(
             range: try #require(CIDR("10.96.0.0/16")), second: secondServiceRange, nodePorts: 30_000...32_767)
-        let registry = try Registry(scheme: .builtin, store: store, services: services, log: quiet)
+        let registry = try await Registry(scheme: .builtin, store: store, services: services, log: quiet)
         tokenKey = TokenKey(P256.Signing.PrivateKey())
         let tokens = TokenVerifier(TokenAuthority(key: tokenKey), registry: registry)
         // The default roles are known and not stored: they take their time.

@@ -15,13 +15,8 @@ import Testing
         contract = StoreContract { try SQLiteStore.open(path: "\(folder.path)/store.db", log: quiet) }
     }
 
-    @Test func aCreateTakesAKeyOnce() async throws { try await contract.createTakesAKeyOnce() }
-    @Test func guardsHold() async throws { try await contract.guardsHold() }
-    @Test func listsByPrefix() async throws { try await contract.listsByPrefix() }
-    @Test func sinksSeeWritesBeforeTheirAuthors() async throws { try await contract.sinksSeeBeforeAuthors() }
-    @Test func historyTellsChanges() async throws { try await contract.historyTellsChanges() }
-    @Test func compactionForgets() async throws { try await contract.compactionForgets() }
-    @Test func closingFinishesWhatIsQueued() async throws { try await contract.closingFinishes() }
+    @Test(arguments: StoreContract.Check.allCases)
+    func keepsTheContract(_ check: StoreContract.Check) async throws { try await contract.run(check) }
 
     // MARK: - The file
 
@@ -178,7 +173,9 @@ import Testing
         try await create(store, "k/a")
         let revision = store.revision
         let seen = Counter()
-        store.addSink { events in seen.add(events.count) }
+        store.addSink { update in
+            if case .changes(let events, _) = update { seen.add(events.count) }
+        }
         let text = "cannot write store \(path): no room"
         await #expect(throws: StoreError.failed(text)) { try await create(store, "k/bad") }
         #expect(store.failure == text)

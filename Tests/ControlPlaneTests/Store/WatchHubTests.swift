@@ -39,4 +39,27 @@ import Testing
         let names = try await server.get(path).json["items"].items.map(\.name)
         #expect(names == ["c1", "c2", "c3", "c4", "late"])
     }
+
+    /// Where changes of a shared store can't be told any more, everything is taken anew and watches end.
+    @Test func aResetEndsWatchesAndTellsTheAllocators() async throws {
+        for name in ["gone", "kept"] { try await server.makeConfigMap(name) }
+        let resource = try #require(server.registry.find("", "v1", "configmaps"))
+        let stream = try server.watch("\(path)?watch=1&resourceVersion=\(server.store.revision)")
+        let kept = try #require(try server.store.get("configmaps/default/kept"))
+        let foreign = Box<[String]>([])
+        resource.cache.onForeignChange { new, old in
+            foreign.change { $0.append("\(old?.name ?? "-") \(new?.name ?? "-")") }
+        }
+        let fresh = StoreRecord(
+            key: "configmaps/default/new", revision: 1000, createRevision: 1000,
+            value: Array(
+                #"{"kind":"ConfigMap","apiVersion":"v1","metadata":{"name":"new","namespace":"default"}}"#.utf8))
+        resource.cache.reset([kept, fresh], at: 1000)
+        #expect(stream.events.map { $0["type"] } == ["ERROR"])
+        #expect(stream.events[0]["object"]["code"] == 410)
+        let names = try await server.get(path).json["items"].items.map(\.name)
+        #expect(names == ["kept", "new"])
+        #expect(foreign.value.sorted() == ["- new", "gone -", "kept kept"])
+        #expect(try server.watch("\(path)?watch=1&resourceVersion=999").events[0]["object"]["code"] == 410)
+    }
 }

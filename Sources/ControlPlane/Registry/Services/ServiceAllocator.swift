@@ -66,6 +66,16 @@ public final class ServiceAllocator: Sendable {
         release(addresses: fields.virtualAddresses, ports: fields.takenPorts)
     }
 
+    /// Follows a service that another server has written.
+    func observe(_ service: JSON?, replacing old: JSON?) {
+        let now = ServiceFields(service ?? .null)
+        let before = ServiceFields(old ?? .null)
+        if let service { adopt(service) }
+        release(
+            addresses: before.virtualAddresses.filter { !now.virtualAddresses.contains($0) },
+            ports: before.takenPorts.filter { !now.takenPorts.contains($0) })
+    }
+
     func release(addresses: [String], ports: [Int]) {
         state.withLock { state in
             for (pool, slot) in addresses.compactMap(slot(ofAddress:)) { state.addresses[pool].release(slot) }

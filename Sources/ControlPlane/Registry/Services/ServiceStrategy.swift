@@ -42,6 +42,7 @@ struct ServiceStrategy: Strategy {
     var adoptsStored: Bool { true }
 
     func adopt(_ object: JSON) { allocator.adopt(object) }
+    func observe(_ object: JSON?, replacing old: JSON?) { allocator.observe(object, replacing: old) }
 
     // MARK: updates
 
