@@ -47,16 +47,15 @@ import Testing
     }
 
     @Test func saysWhyItCannotConnect() async throws {
-        // A port that was free a moment ago.
+        let deaf = try DeafPort()
+        let port = deaf.number
         let loops = EventLoops(count: 1)
-        let server = HTTPServer(loops: loops, handler: Handler.echo, log: quiet)
-        let port = try await server.listen(host: "127.0.0.1", port: 0)
-        await server.shutdown()
         let client = HTTPClient(loops: loops, limits: .patient, log: quiet)
         await #expect {
             try await client.send("GET", "http://127.0.0.1:\(port)/")
         } throws: { "\($0)" == "cannot connect to 127.0.0.1:\(port): Connection refused" }
         await loops.shutdown()
+        withExtendedLifetime(deaf) {}
     }
 
     @Test func repeatsAGetOverAFreshConnectionWhenTheKeptOneIsGone() async throws {

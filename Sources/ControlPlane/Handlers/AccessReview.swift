@@ -44,7 +44,9 @@ enum AccessReview {
     private static func fields(_ json: JSON) -> FieldSelector? {
         var text = json["rawSelector"].stringValue
         if text.isEmpty {
-            let terms = json["requirements"].items.filter { $0["operator"].string == "In" && $0["values"].items.count == 1 }
+            let terms = json["requirements"].items.filter {
+                $0["operator"].string == "In" && $0["values"].items.count == 1
+            }
             text = terms.map { "\($0["key"].stringValue)=\($0["values"][0].stringValue)" }.joined(separator: ",")
         }
         if text.isEmpty { return nil }

@@ -24,7 +24,9 @@ enum NodeConfigPage {
             "maxPods": .int(Int64(config.maxPods)), "resolvConf": .string(config.resolvConf),
         ]
         if let limit = config.podPidsLimit { kubelet["podPidsLimit"] = .int(Int64(limit)) }
-        if let range = config.podCIDR { kubelet["podCIDR"] = .string("\(range)") }
+        if !config.podCIDRs.isEmpty {
+            kubelet["podCIDR"] = .string(config.podCIDRs.map(\.description).joined(separator: ","))
+        }
         return ["kubeletconfig": kubelet]
     }
 

@@ -7,14 +7,14 @@ struct ProbeLoop: Sendable {
     let runner: any HealthRunner
     let metrics: ProbeMetrics
     let labels: ProbeMetrics.Labels
+    /// How long the first probe waits for a program that does not listen yet. Kubernetes' first probe comes that much
+    /// after the start, ours at once: a program that needs 20 ms must not be unready for a whole period.
+    var firstPatience: Duration = .seconds(1)
     let tell: @Sendable (ProbeOutcome) -> Void
 
     /// A probe that does not work is tried again at once, so often in all.
     private static let attempts = 3
 
-    /// How long the first probe waits for a program that does not listen yet. Kubernetes' first probe comes that much
-    /// after the start, ours at once: a program that needs 20 ms must not be unready for a whole period.
-    private static let firstPatience: Duration = .seconds(1)
     /// Pauses between looks at a port where nobody listens: they cost the program nothing, for the kernel answers.
     private static let shortestPause: Duration = .milliseconds(5)
     private static let longestPause: Duration = .seconds(1)
@@ -31,7 +31,7 @@ struct ProbeLoop: Sendable {
             let start = ContinuousClock.now
             var outcome = await probe()
             if isEager, isFirst, Self.isRefused(outcome),
-                let better = await whenSomebodyListens(until: start + min(Self.firstPatience, spec.period))
+                let better = await whenSomebodyListens(until: start + min(firstPatience, spec.period))
             {
                 outcome = better
             }

@@ -164,10 +164,12 @@ import Transport
         #expect(try await status(pods, as: .serviceAccount(namespace: "other", name: "robot")) == 200)
         #expect(try await status(pods, as: .serviceAccount(namespace: "default", name: "robot")) == 403)
         // A service account's name is no user's that somebody else could take.
-        _ = try await bind("v", ["kind": "ServiceAccount", "name": "view", "namespace": "default"], to: "view", kind: "ClusterRole")
+        _ = try await bind(
+            "v", ["kind": "ServiceAccount", "name": "view", "namespace": "default"], to: "view", kind: "ClusterRole")
         #expect(
             try await status(
-                "/api/v1/namespaces/default/configmaps", as: .serviceAccount(namespace: "default", name: "view")) == 200)
+                "/api/v1/namespaces/default/configmaps", as: .serviceAccount(namespace: "default", name: "view")) == 200
+        )
     }
 
     @Test func everythingIsThereAfterARestart() async throws {
@@ -221,7 +223,8 @@ import Transport
 
     @Test func nobodyGivesAwayWhatHeLacks() async throws {
         server.registry.authorizer.allow(
-            "jane", PolicyRule(verbs: ["create", "update", "get"], groups: ["rbac.authorization.k8s.io"], resources: ["*"]),
+            "jane",
+            PolicyRule(verbs: ["create", "update", "get"], groups: ["rbac.authorization.k8s.io"], resources: ["*"]),
             PolicyRule(verbs: ["get"], groups: [""], resources: ["pods"]))
         let error = await refusal { try await role("r", Self.readPods, as: jane) }
         #expect(error?.code == 403)
@@ -251,7 +254,8 @@ import Transport
             PolicyRule(verbs: ["bind"], groups: [group], resources: ["clusterroles"], names: ["view"]))
         _ = try await role("r", Self.readPods, as: jane)
         _ = try await bind("b", Self.jane, to: "view", kind: "ClusterRole", as: jane)
-        #expect(await refusal { try await bind("c", Self.jane, to: "edit", kind: "ClusterRole", as: jane) }?.code == 403)
+        #expect(
+            await refusal { try await bind("c", Self.jane, to: "edit", kind: "ClusterRole", as: jane) }?.code == 403)
         let aggregated = await refusal {
             try await server.client(as: jane).create(
                 .clusterRoles,
@@ -339,7 +343,9 @@ import Transport
             "POST", "/apis/\(group)/v1/\(place)\(kind.lowercased())s", body, as: user ?? jane)
     }
 
-    private static let getPods: JSON = ["resourceAttributes": ["verb": "get", "resource": "pods", "namespace": "default"]]
+    private static let getPods: JSON = [
+        "resourceAttributes": ["verb": "get", "resource": "pods", "namespace": "default"]
+    ]
     private static let listPods: JSON = [
         "resourceAttributes": ["verb": "list", "resource": "pods", "namespace": "default"]
     ]
@@ -406,7 +412,8 @@ import Transport
 
     @Test func whoseATokenIs() async throws {
         let token = try await server.admin.create(
-            .serviceAccounts, namespace: "default", name: "default", subresource: "token", ["spec": [:]])["status"]["token"]
+            .serviceAccounts, namespace: "default", name: "default", subresource: "token", ["spec": [:]])["status"][
+                "token"]
         let answer = try await ask("TokenReview", ["token": token], as: .apiserver)
         #expect(answer.json["status"]["authenticated"] == true)
         #expect(answer.json["status"]["user"]["username"] == "system:serviceaccount:default:default")
@@ -477,7 +484,9 @@ import Transport
         #expect(why(user + [("Impersonate-Extra-Scope", "a")]) == nil)
         #expect(why(user + [("Impersonate-Extra-Scope", "b")]) != nil)
         #expect(why([("Impersonate-User", "system:serviceaccount:a:b")]) == nil)
-        #expect(why([("Impersonate-Group", "x")]) == "Internal error occurred: requested [groups] without impersonating a user")
+        #expect(
+            why([("Impersonate-Group", "x")])
+                == "Internal error occurred: requested [groups] without impersonating a user")
         #expect(why([]) == nil)
     }
 }

@@ -12,7 +12,8 @@ import Testing
             [
                 RootCAPublisher(client: client, informers: informers, authority: { Array("PEM".utf8) }, log: quiet),
                 SecretTokens(
-                    client: client, informers: informers, authority: { Array("PEM".utf8) }, key: { server.tokenKey }, log: quiet
+                    client: client, informers: informers, authority: { Array("PEM".utf8) }, key: { server.tokenKey },
+                    log: quiet
                 ),
             ]
         }

@@ -52,7 +52,7 @@ import Testing
         let container = stored["spec"]["template"]["spec"]["containers"][0]
         #expect(container["command"] == ["/bin/php"])
         #expect(container["args"] == ["-v"])
-        #expect(container["resources"]["limits"] == ["cpu": "100m", "memory": "50000000"])
+        #expect(container["resources"]["limits"] == ["cpu": "100m", "memory": "50M"])
         #expect(container["env"] == [["name": "A", "value": "b"]])
         #expect(container["imagePullPolicy"] == "IfNotPresent")
         #expect(container["volumeMounts"][0]["mountPath"] == "/data")

@@ -168,7 +168,7 @@ private final class ReviewingAPI: APIClient {
         #expect(
             item == [
                 "id": "abc", "pod": "web", "namespace": "default", "uid": "uid-1", "name": "main", "image": "demo",
-                "imageID": "sha256:1", "state": "Running", "pid": 42, "ip": "10.244.0.5", "attempt": 2,
+                "command": [], "imageID": "sha256:1", "state": "Running", "pid": 42, "ip": "10.244.0.5", "attempt": 2,
                 "createdAt": "2026-03-04T05:06:07Z",
             ])
     }

@@ -90,9 +90,9 @@ import Transport
     }
 
     @Test func aPortIsOpenOrNot() async throws {
-        var free = 0
+        let deaf = try DeafPort()
+        let free = deaf.number
         try await withServer { runner, port in
-            free = port
             let action = HealthAction(["tcpSocket": ["port": .int(Int64(port))]])
             #expect(await runner.probe(action, of: target, timeout: .seconds(30)) == .success)
         }
@@ -107,6 +107,7 @@ import Transport
                 "\($0)" == "Get \"http://127.0.0.1:\(free)/\": dial tcp 127.0.0.1:\(free): connect: connection refused"
             }
         }
+        withExtendedLifetime(deaf) {}
     }
 
     @Test func commandsAreHealthyByTheirCode() async throws {

@@ -37,7 +37,7 @@ import Testing
             target: HealthTarget(podUID: "u", podIP: "10.0.0.5", container: container, containerID: "a"),
             runner: script, metrics: metrics,
             labels: ProbeMetrics.Labels(kind: kind, namespace: "default", pod: "web", podUID: "u", container: "main"),
-            tell: { tell.yield($0) })
+            firstPatience: .seconds(3600), tell: { tell.yield($0) })
         let task = Task { await loop.run(from: .now) }
         defer { task.cancel() }
         var result: [ProbeOutcome] = []

@@ -243,23 +243,25 @@ import Testing
         let server = try ScriptedServer { peer in
             try peer.greet()
             let stream = try peer.headers()
-            for _ in 0..<3 {
-                var frame = try peer.frame()
-                while frame.kind != HTTP2Frame.Kind.data { frame = try peer.frame() }
-                if frame.stream == stream {
-                    if frame.payload.last == 1 { try peer.begin(stream) }
-                    try peer.send(HTTP2Frame.Kind.data, stream: stream, payload: frame.payload)
-                }
+            try peer.begin(stream)
+            // Three messages of a byte with five bytes before each, in as many frames as the client likes.
+            var count = 0
+            while count < 18 {
+                let frame = try peer.frame()
+                guard frame.kind == HTTP2Frame.Kind.data, frame.stream == stream else { continue }
+                try peer.send(HTTP2Frame.Kind.data, stream: stream, payload: frame.payload)
+                count += frame.payload.count
             }
             try peer.trailers(stream, [("grpc-status", "0")])
-            _ = try peer.frame()
+            // To close before the client has read all would reset the connection.
+            while true { _ = try peer.frame() }
         }
         try await withChannel(to: [server.port]) { channel in
             let (messages, gives) = AsyncStream<[UInt8]>.makeStream()
             let stream = channel.open(
                 "/a.B/C", headers: [], first: [1], onMessage: { gives.yield($0) },
                 onEnd: { error in
-                    gives.yield(error == nil ? [0] : [0xff])
+                    gives.yield(error.map { Array("\($0)".utf8) } ?? [0])
                     gives.finish()
                 })
             stream.send([2])

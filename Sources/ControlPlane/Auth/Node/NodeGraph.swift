@@ -64,7 +64,9 @@ final class NodeGraph: Sendable {
         let namespace = pod.namespace
         var found: Set<Reference> = []
         func add(_ kind: Kind, _ name: JSON) {
-            if let name = name.string, !name.isEmpty { found.insert(Reference(kind: kind, key: "\(namespace)/\(name)")) }
+            if let name = name.string, !name.isEmpty {
+                found.insert(Reference(kind: kind, key: "\(namespace)/\(name)"))
+            }
         }
         add(.serviceAccount, spec["serviceAccountName"])
         for secret in spec["imagePullSecrets"].items { add(.secret, secret["name"]) }

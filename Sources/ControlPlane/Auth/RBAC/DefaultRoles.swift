@@ -89,7 +89,9 @@ enum DefaultRoles {
             case "role":
                 var role = DefaultRole(name: words[2], namespace: words[1])
                 // The one whose binding has a name of its own.
-                if role.name == "extension-apiserver-authentication-reader" { role.bindingName = "system::\(role.name)" }
+                if role.name == "extension-apiserver-authentication-reader" {
+                    role.bindingName = "system::\(role.name)"
+                }
                 roles.append(role)
             case "controller":
                 var role = DefaultRole(name: "system:controller:\(words[1])")

@@ -56,7 +56,9 @@ struct PolicyRule: Sendable, Hashable {
     private static func has(_ list: [String], _ value: String) -> Bool { list.contains { $0 == value || $0 == "*" } }
 
     private static func covers(_ list: [String], _ full: String, _ subresource: String) -> Bool {
-        list.contains { $0 == full || $0 == "*" || (!subresource.isEmpty && $0.hasPrefix("*/") && $0.dropFirst(2) == subresource) }
+        list.contains {
+            $0 == full || $0 == "*" || (!subresource.isEmpty && $0.hasPrefix("*/") && $0.dropFirst(2) == subresource)
+        }
     }
 
     // MARK: - What it covers

@@ -53,7 +53,8 @@ struct RoleReconciliation: Sendable {
         }
         var object = complete(present)
         for field in ["labels", "annotations"] {
-            for (key, value) in wanted["metadata"][field].object ?? JSONObject() where object["metadata"][field][key].isNull {
+            for (key, value) in wanted["metadata"][field].object ?? JSONObject()
+            where object["metadata"][field][key].isNull {
                 object["metadata"][field][key] = value
             }
         }

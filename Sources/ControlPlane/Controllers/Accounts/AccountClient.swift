@@ -46,7 +46,9 @@ public final class AccountClient: APIClient {
     private func current() async throws -> HTTPAPIClient {
         let now = ContinuousClock.now
         let (connection, before) = state.withLock { state in
-            if let known = state.connection, now < state.renewAt { return (known, Task<HTTPAPIClient, any Error>?.none) }
+            if let known = state.connection, now < state.renewAt {
+                return (known, Task<HTTPAPIClient, any Error>?.none)
+            }
             let before = state.connection
             let task = Task { try await self.open() }
             state.connection = task

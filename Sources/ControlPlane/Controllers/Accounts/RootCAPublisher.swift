@@ -14,7 +14,10 @@ final class RootCAPublisher: Controller {
     private let authority: @Sendable () throws -> [UInt8]
     private let queue = WorkQueue<String>()
 
-    init(client: any APIClient, informers: SharedInformers, authority: @escaping @Sendable () throws -> [UInt8], log: Logger) {
+    init(
+        client: any APIClient, informers: SharedInformers, authority: @escaping @Sendable () throws -> [UInt8],
+        log: Logger
+    ) {
         self.client = client
         self.authority = authority
         namespaces = informers.namespaces

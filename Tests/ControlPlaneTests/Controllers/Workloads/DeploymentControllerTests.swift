@@ -146,8 +146,11 @@ import Testing
         #expect(late["status"] == "False")
         #expect(late["message"].string == "ReplicaSet \"\(name)\" has timed out progressing.")
         #expect(try await condition("Available")["status"] == "True")
-        let pods = try await cluster.pods().filter { !$0.isDeleting }
-        #expect(pods.filter(isNew).count == 2 && pods.filter { !isNew($0) }.count == 3)
+        #expect(
+            try await eventually {
+                let pods = try await cluster.pods().filter { !$0.isDeleting }
+                return pods.filter(isNew).count == 2 && pods.filter { !isNew($0) }.count == 3
+            })
         // Mended, it goes on and is on time again.
         try await setImage("i:3")
         #expect(try await completes())
