@@ -1,7 +1,7 @@
 # Two commands do everything: `make run` and `make test`. The others are their steps.
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
-.PHONY: run stop reset build test unit integration packages bench clean format-check
+.PHONY: run stop reset build test unit integration packages test-packages bench clean format-check
 
 BUILD_FLAGS := -c release --static-swift-stdlib -Xlinker -s
 PODINIT := Sources/CPodInit/podinit.bin
@@ -22,6 +22,9 @@ reset:
 packages:
 	@tools/install-packages
 
+test-packages:
+	@tools/install-packages tests
+
 $(PODINIT): $(PODINIT_SOURCES)
 	@echo "building podinit"
 	@musl-gcc -static -Os -std=c11 -Wall -Wextra -Werror -s -o $@ $(wildcard Sources/PodInit/*.c)
@@ -32,13 +35,13 @@ build: packages $(PODINIT)
 	@swift build $(BUILD_FLAGS) --product swiftlet
 
 # Everything: unit tests, then integration/ as root. The last line reads `N passed, N failed, N skipped`.
-test: build
+test: test-packages build
 	@tools/run-tests
 
-unit: packages $(PODINIT)
+unit: test-packages $(PODINIT)
 	@tools/run-tests unit
 
-integration: build
+integration: test-packages build
 	@tools/run-tests integration
 
 bench: build
