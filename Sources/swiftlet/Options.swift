@@ -70,13 +70,8 @@ struct ServerOptions: ParsableArguments {
             throw ValidationError(
                 "--service-node-port-range \(serviceNodePortRange): it must be FIRST-LAST within 1-65535")
         }
-        guard (8...30).contains(nodeCidrMaskSize) else {
-            throw ValidationError("--node-cidr-mask-size \(nodeCidrMaskSize): it must be within 8-30")
-        }
-        try Self.checkSecondMask(nodeCidrMaskSizeIpv6, besides: nodeCidrMaskSize)
-        guard eventLifetime != nil else {
-            throw ValidationError("--event-ttl \(eventTtl): it must be a duration such as 1h or 90m")
-        }
+        try Self.checkMasks(nodeCidrMaskSize, ipv6: nodeCidrMaskSizeIpv6)
+        try Self.checkEventTTL(eventTtl)
     }
 
     var nodePorts: ClosedRange<Int>? { Self.portRange(serviceNodePortRange) }
@@ -123,9 +118,18 @@ struct ServerOptions: ParsableArguments {
     }
 
     /// Every pod has an address of each of its node's ranges.
-    static func checkSecondMask(_ length: Int, besides first: Int) throws {
-        guard (16...96 + first).contains(length) else {
-            throw ValidationError("--node-cidr-mask-size-ipv6 \(length): it must be within 16-\(96 + first)")
+    static func checkMasks(_ first: Int, ipv6 second: Int) throws {
+        guard (8...30).contains(first) else {
+            throw ValidationError("--node-cidr-mask-size \(first): it must be within 8-30")
+        }
+        guard (16...96 + first).contains(second) else {
+            throw ValidationError("--node-cidr-mask-size-ipv6 \(second): it must be within 16-\(96 + first)")
+        }
+    }
+
+    static func checkEventTTL(_ text: String) throws {
+        guard Duration(goDuration: text) != nil else {
+            throw ValidationError("--event-ttl \(text): it must be a duration such as 1h or 90m")
         }
     }
 

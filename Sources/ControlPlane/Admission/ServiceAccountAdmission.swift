@@ -111,6 +111,6 @@ enum ServiceAccountAdmission {
         let base = pod["metadata"]["generateName"].stringValue
         let isGenerated = !base.isEmpty && pod.name == base + pod.name.suffix(5)
         let name = isGenerated ? base : pod.name
-        return .forbidden("pods \(Denial.quoted(name)) is forbidden: \(why)", "pods", name: name)
+        return .forbidden("pods \(GoText.quoted(name)) is forbidden: \(why)", "pods", name: name)
     }
 }

@@ -20,38 +20,21 @@ struct Denial {
         let qualified = group.isEmpty ? resource : "\(resource).\(group)"
         return .forbidden(
             name.isEmpty
-                ? "\(qualified) is forbidden: \(reason)" : "\(qualified) \(Self.quoted(name)) is forbidden: \(reason)",
+                ? "\(qualified) is forbidden: \(reason)"
+                : "\(qualified) \(GoText.quoted(name)) is forbidden: \(reason)",
             resource, group: group, name: name)
     }
 
     private var reason: String {
-        let user = Self.quoted(request.user.name)
+        let user = GoText.quoted(request.user.name)
         let tail = why.isEmpty ? "" : ": \(why)"
         guard request.isResource else {
-            return "User \(user) cannot \(request.verb) path \(Self.quoted(request.path))\(tail)"
+            return "User \(user) cannot \(request.verb) path \(GoText.quoted(request.path))\(tail)"
         }
         let namespace = request.namespace
-        let place = namespace.isEmpty ? "at the cluster scope" : "in the namespace \(Self.quoted(namespace))"
-        return "User \(user) cannot \(request.verb) resource \(Self.quoted(request.fullResource)) "
-            + "in API group \(Self.quoted(request.group)) \(place)\(tail)"
-    }
-
-    /// As Go's `%q`, for what names and paths can hold.
-    static func quoted(_ text: String) -> String {
-        var result = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": result += "\\\""
-            case "\\": result += "\\\\"
-            case "\n": result += "\\n"
-            case "\r": result += "\\r"
-            case "\t": result += "\\t"
-            case _ where scalar.value < 0x20 || scalar.value == 0x7f:
-                result += "\\x" + (scalar.value < 16 ? "0" : "") + String(scalar.value, radix: 16)
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result + "\""
+        let place = namespace.isEmpty ? "at the cluster scope" : "in the namespace \(GoText.quoted(namespace))"
+        return "User \(user) cannot \(request.verb) resource \(GoText.quoted(request.fullResource)) "
+            + "in API group \(GoText.quoted(request.group)) \(place)\(tail)"
     }
 
     /// Browsers may show the text as HTML.

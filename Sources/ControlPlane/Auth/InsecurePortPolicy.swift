@@ -25,7 +25,7 @@ public struct InsecurePortPolicy: Sendable {
         let hosts = request.headers(named: "host")
         guard hosts.count == 1, Self.isLocal(host: hosts[0]) else {
             return "the insecure port serves host localhost, 127.0.0.1 and [::1] only, not "
-                + Denial.quoted(hosts.joined(separator: ", "))
+                + GoText.quoted(hosts.joined(separator: ", "))
         }
         if !request.headers(named: "origin").isEmpty {
             return "the insecure port does not serve web pages (the request has an Origin header)"
@@ -38,7 +38,7 @@ public struct InsecurePortPolicy: Sendable {
         let essence = type.split(separator: ";", maxSplits: 1, omittingEmptySubsequences: false)[0]
             .trimmingASCIISpace().lowercased()
         if types.count > 1 || essence.isEmpty || Self.formTypes.contains(essence) {
-            return "the insecure port takes no body of type \(Denial.quoted(types.joined(separator: ", ")))"
+            return "the insecure port takes no body of type \(GoText.quoted(types.joined(separator: ", ")))"
         }
         return nil
     }

@@ -55,7 +55,7 @@ enum BindingHandler {
     private static func refusal(_ pod: JSON) -> String? {
         if pod.isDeleting { return "pod \(pod.name) is being deleted, cannot be assigned to a host" }
         let node = pod["spec"]["nodeName"].stringValue
-        if !node.isEmpty { return "pod \(pod.name) is already assigned to node \(Denial.quoted(node))" }
+        if !node.isEmpty { return "pod \(pod.name) is already assigned to node \(GoText.quoted(node))" }
         if !pod["spec"]["schedulingGates"].items.isEmpty {
             return "pod \(pod.name) has non-empty .spec.schedulingGates"
         }

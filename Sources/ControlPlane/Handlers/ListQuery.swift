@@ -86,8 +86,8 @@ struct ListQuery: Sendable {
         guard let text = request.parameter("resourceVersion") else { return nil }
         guard let value = Int64(text), value >= 0, text.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else {
             throw .badRequest(
-                "resourceVersion: Invalid value: \(Denial.quoted(text)): strconv.ParseUint: parsing "
-                    + "\(Denial.quoted(text)): invalid syntax")
+                "resourceVersion: Invalid value: \(GoText.quoted(text)): strconv.ParseUint: parsing "
+                    + "\(GoText.quoted(text)): invalid syntax")
         }
         return value
     }

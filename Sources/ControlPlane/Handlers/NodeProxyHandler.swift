@@ -18,7 +18,7 @@ enum NodeProxyHandler {
         Task {
             do {
                 let answer = try await kubelets.open(node, path, query: query)
-                await pass(answer, to: exchange)
+                await exchange.pass(answer, contentType: answer.header("content-type") ?? "application/octet-stream")
             } catch {
                 exchange.fail(
                     StatusError(
@@ -32,23 +32,5 @@ enum NodeProxyHandler {
         let parts = info.path.split(separator: "/", omittingEmptySubsequences: false)
         guard let proxy = parts.firstIndex(of: "proxy") else { return "/" }
         return "/" + parts[(proxy + 1)...].joined(separator: "/")
-    }
-
-    private static func pass(_ answer: HTTPClientStream, to exchange: Exchange) async {
-        let type = answer.header("content-type") ?? "application/octet-stream"
-        let stream = exchange.stream(status: answer.status, contentType: type)
-        let copying = Task {
-            let writer = PacedWriter(stream)
-            do {
-                for try await chunk in answer.body {
-                    guard await writer.write(chunk) else { return }
-                }
-                stream.finish()
-            } catch {
-                stream.abort()
-            }
-        }
-        stream.onClose { copying.cancel() }
-        await copying.value
     }
 }

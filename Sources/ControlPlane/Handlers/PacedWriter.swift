@@ -22,3 +22,25 @@ final class PacedWriter {
         return stream.write(Frame(bytes))
     }
 }
+
+extension Exchange {
+    /// Passes another server's answer on as it comes, and as fast as the client takes it.
+    func pass(_ answer: HTTPClientStream, contentType: String) async {
+        let stream = stream(status: answer.status, contentType: contentType)
+        // Reading the answer must end with the client, also while the other server has nothing to say.
+        let copying = Task {
+            let writer = PacedWriter(stream)
+            do {
+                for try await chunk in answer.body {
+                    guard await writer.write(chunk) else { return }
+                }
+                stream.finish()
+            } catch {
+                // What has been sent looks complete to the client unless the connection breaks.
+                stream.abort()
+            }
+        }
+        stream.onClose { copying.cancel() }
+        await copying.value
+    }
+}

@@ -88,22 +88,7 @@ enum PodLogHandler {
         _ answer: HTTPClientStream, to exchange: Exchange, _ resource: ServedResource
     ) async throws {
         guard answer.status == 200 else { throw await error(answer, exchange, resource) }
-        let stream = exchange.stream(contentType: answer.header("content-type") ?? "text/plain")
-        // Reading the answer must end with the client, also while the kubelet has nothing to say.
-        let copying = Task {
-            let writer = PacedWriter(stream)
-            do {
-                for try await chunk in answer.body {
-                    guard await writer.write(chunk) else { return }
-                }
-                stream.finish()
-            } catch {
-                // What has been sent looks complete to the client unless the connection breaks.
-                stream.abort()
-            }
-        }
-        stream.onClose { copying.cancel() }
-        await copying.value
+        await exchange.pass(answer, contentType: answer.header("content-type") ?? "text/plain")
     }
 
     /// Bytes of a refusal that are passed on.
@@ -158,8 +143,8 @@ struct PodLogOptions: Sendable {
         if let text = request.parameter("sinceTime") {
             guard let time = Timestamp(rfc3339: text) else {
                 throw .badRequest(
-                    "parsing time \(Denial.quoted(text)) as \"2006-01-02T15:04:05Z07:00\": cannot parse "
-                        + "\(Denial.quoted(text)) as \"2006\"")
+                    "parsing time \(GoText.quoted(text)) as \"2006-01-02T15:04:05Z07:00\": cannot parse "
+                        + "\(GoText.quoted(text)) as \"2006\"")
             }
             if request.parameter("sinceSeconds") != nil {
                 problems.append(

@@ -114,7 +114,7 @@ struct TokenRequestHandler {
             let runs = found["spec"]["serviceAccountName"].stringValue
             guard runs == account.name else {
                 throw .badRequest(
-                    "cannot bind token for serviceaccount \(Denial.quoted(account.name)) to pod running with different "
+                    "cannot bind token for serviceaccount \(GoText.quoted(account.name)) to pod running with different "
                         + "serviceaccount name.")
             }
             claims.pod = TokenClaims.Reference(name: found.name, uid: found.uid)

@@ -61,7 +61,7 @@ struct ServerRequest: Sendable {
     func integer(_ name: String) throws(StatusError) -> Int? {
         guard let text = parameter(name) else { return nil }
         guard let value = Int(text) else {
-            throw .badRequest("strconv.ParseInt: parsing \(Denial.quoted(text)): invalid syntax")
+            throw .badRequest("strconv.ParseInt: parsing \(GoText.quoted(text)): invalid syntax")
         }
         return value
     }

@@ -64,13 +64,8 @@ struct ControllerManagerCommand: AsyncParsableCommand {
     func validate() throws {
         try ServerOptions.checkPort("secure-port", securePort, allowsZero: true)
         try ServerOptions.checkRanges("cluster-cidr", clusterCidr)
-        guard (8...30).contains(nodeCidrMaskSize) else {
-            throw ValidationError("--node-cidr-mask-size \(nodeCidrMaskSize): it must be within 8-30")
-        }
-        try ServerOptions.checkSecondMask(nodeCidrMaskSizeIpv6, besides: nodeCidrMaskSize)
-        guard Duration(goDuration: eventTtl) != nil else {
-            throw ValidationError("--event-ttl \(eventTtl): it must be a duration such as 1h or 90m")
-        }
+        try ServerOptions.checkMasks(nodeCidrMaskSize, ipv6: nodeCidrMaskSizeIpv6)
+        try ServerOptions.checkEventTTL(eventTtl)
     }
 
     /// Files may come later, when the server has made them.

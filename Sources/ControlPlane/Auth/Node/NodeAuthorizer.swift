@@ -20,7 +20,7 @@ struct NodeAuthorizer: Sendable {
 
     func decide(_ request: AccessRequest) -> Opinion {
         guard let node = Self.node(request.user) else { return .none("") }
-        if node.isEmpty { return .none("unknown node for user \(Denial.quoted(request.user.name))") }
+        if node.isEmpty { return .none("unknown node for user \(GoText.quoted(request.user.name))") }
         guard request.isResource else { return .none("") }
         switch (request.group, request.resource) {
         case ("", "secrets"): return read(node, .secret, request)

@@ -46,16 +46,16 @@ enum Escalation {
         let held = context.registry.authorizer.rbac.rules(for: context.user, in: namespace)
         let missing = PolicyRule.uncovered(rules, by: held.rules)
         if missing.isEmpty { return nil }
-        let groups = context.user.groups.map(Denial.quoted).joined(separator: " ")
+        let groups = context.user.groups.map(GoText.quoted).joined(separator: " ")
         let texts = Set(PolicyRule.compact(missing).map(\.text)).sorted()
         let errors = held.errors.isEmpty ? "" : "; resolution errors: [\(held.errors.joined(separator: ", "))]"
-        return "user \(Denial.quoted(context.user.name)) (groups=[\(groups)]) is attempting to grant RBAC permissions "
+        return "user \(GoText.quoted(context.user.name)) (groups=[\(groups)]) is attempting to grant RBAC permissions "
             + "not currently held:\n" + texts.joined(separator: "\n") + errors
     }
 
     private static func refused(_ object: JSON, _ resource: String, _ why: String) -> StatusError {
         .forbidden(
-            "\(resource).\(group) \(Denial.quoted(object.name)) is forbidden: \(why)", resource, group: group,
+            "\(resource).\(group) \(GoText.quoted(object.name)) is forbidden: \(why)", resource, group: group,
             name: object.name)
     }
 }

@@ -110,7 +110,7 @@ struct PolicyRule: Sendable, Hashable {
     /// As Kubernetes prints it: `{APIGroups:[""], Resources:["pods"], Verbs:["get"]}`
     var text: String {
         func list(_ label: String, _ values: [String]) -> String? {
-            values.isEmpty ? nil : "\(label):[\(values.map(Denial.quoted).joined(separator: " "))]"
+            values.isEmpty ? nil : "\(label):[\(values.map(GoText.quoted).joined(separator: " "))]"
         }
         let parts = [
             list("APIGroups", groups), list("Resources", resources), list("NonResourceURLs", paths),

@@ -114,7 +114,7 @@ final class RBACIndex: Sendable {
     }
 
     private static func missing(_ binding: RoleBinding) -> String {
-        "\(binding.roleKind.lowercased()).rbac.authorization.k8s.io \(Denial.quoted(binding.roleName)) not found"
+        "\(binding.roleKind.lowercased()).rbac.authorization.k8s.io \(GoText.quoted(binding.roleName)) not found"
     }
 
     // MARK: - Changes

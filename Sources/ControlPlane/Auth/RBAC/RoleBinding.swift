@@ -25,13 +25,13 @@ final class RoleBinding: Sendable {
         subjects = json["subjects"].items.compactMap { subject in
             let name = subject["name"].stringValue
             switch subject["kind"].stringValue {
-            case "User": return (.user(name), "User \(Denial.quoted(name))")
-            case "Group": return (.group(name), "Group \(Denial.quoted(name))")
+            case "User": return (.user(name), "User \(GoText.quoted(name))")
+            case "Group": return (.group(name), "Group \(GoText.quoted(name))")
             case "ServiceAccount":
                 let namespace = subject["namespace"].string.flatMap { $0.isEmpty ? nil : $0 } ?? own
                 return (
                     .user(UserInfo.serviceAccountName(namespace: namespace, name: name)),
-                    "ServiceAccount \(Denial.quoted("\(name)/\(namespace)"))"
+                    "ServiceAccount \(GoText.quoted("\(name)/\(namespace)"))"
                 )
             default: return nil
             }
@@ -43,7 +43,7 @@ final class RoleBinding: Sendable {
         let text = subjects.first { $0.subject == subject }?.text ?? ""
         let own =
             namespace.isEmpty
-            ? "ClusterRoleBinding \(Denial.quoted(name))" : "RoleBinding \(Denial.quoted("\(name)/\(namespace)"))"
-        return "RBAC: allowed by \(own) of \(roleKind) \(Denial.quoted(roleName)) to \(text)"
+            ? "ClusterRoleBinding \(GoText.quoted(name))" : "RoleBinding \(GoText.quoted("\(name)/\(namespace)"))"
+        return "RBAC: allowed by \(own) of \(roleKind) \(GoText.quoted(roleName)) to \(text)"
     }
 }

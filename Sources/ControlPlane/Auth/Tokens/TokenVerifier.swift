@@ -197,6 +197,6 @@ final class TokenVerifier: Sendable {
     }
 
     private static func list(_ audiences: [String]) -> String {
-        "[\(audiences.map(Denial.quoted).joined(separator: " "))]"
+        "[\(audiences.map(GoText.quoted).joined(separator: " "))]"
     }
 }

@@ -71,7 +71,7 @@ struct RoleBindingStrategy: Strategy {
         if now == before { return [] }
         // As Go prints the structure.
         let fields = [("APIGroup", "apiGroup"), ("Kind", "kind"), ("Name", "name")]
-            .map { "\($0.0):\(Denial.quoted(now[$0.1].stringValue))" }.joined(separator: ", ")
+            .map { "\($0.0):\(GoText.quoted(now[$0.1].stringValue))" }.joined(separator: ", ")
         return [
             FieldError(.invalid, "roleRef", "Invalid value: rbac.RoleRef{\(fields)}: cannot change roleRef")
         ]

@@ -26,10 +26,10 @@ enum EphemeralContainers {
         return old["spec"]["ephemeralContainers"].items.compactMap { before in
             let name = before["name"].stringValue
             guard let after = new.first(where: { $0["name"] == before["name"] }) else {
-                return .forbidden(path, "existing ephemeral containers \(Denial.quoted(name)) may not be removed\n")
+                return .forbidden(path, "existing ephemeral containers \(GoText.quoted(name)) may not be removed\n")
             }
             guard after != before else { return nil }
-            return .forbidden(path, "existing ephemeral containers \(Denial.quoted(name)) may not be changed\n")
+            return .forbidden(path, "existing ephemeral containers \(GoText.quoted(name)) may not be changed\n")
         }
     }
 
@@ -49,7 +49,7 @@ enum EphemeralContainers {
             if let target = container["targetContainerName"].string, !target.isEmpty, !targets.contains(target) {
                 errors.append(
                     FieldError(
-                        .notFound, "\(path).targetContainerName", "Not found: \(Denial.quoted(target))"))
+                        .notFound, "\(path).targetContainerName", "Not found: \(GoText.quoted(target))"))
             }
             for field in disallowed where !isEmpty(container[field]) {
                 errors.append(.forbidden("\(path).\(field)", "cannot be set for an Ephemeral Container"))
