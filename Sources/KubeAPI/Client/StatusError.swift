@@ -26,6 +26,9 @@ public struct StatusError: Error, Sendable, CustomStringConvertible {
 
     public var description: String { message }
 
+    /// Asking again will not help: the server is there, and means it.
+    public var isFinal: Bool { code < 500 && code != 429 }
+
     /// The Status object.
     public var json: JSON {
         [

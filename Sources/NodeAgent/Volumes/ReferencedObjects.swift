@@ -7,6 +7,8 @@ import Synchronization
 final class ReferencedObjects: Sendable {
     /// How long a pod waits for the API before it says so; it tries again.
     static let patience: Duration = .seconds(10)
+    /// The same for a pod that has what it needs from before.
+    static let shortPatience: Duration = .seconds(1)
 
     private struct Entry {
         let informer: Informer
@@ -90,12 +92,14 @@ final class ReferencedObjects: Sendable {
     }
 
     /// The object, nil where the API has none. Throws where the API can't be asked.
-    func get(_ reference: ObjectReference) async throws(APIConnectionError) -> JSON? {
+    func get(
+        _ reference: ObjectReference, patience: Duration = patience
+    ) async throws(APIConnectionError) -> JSON? {
         let informer = state.withLock { $0.entries[reference]?.informer }
         guard let informer else {
             throw APIConnectionError("\(reference.resource) \"\(reference.name)\" is not followed for this pod")
         }
-        guard await informer.waitForSync(atMost: Self.patience) else {
+        guard await informer.waitForSync(atMost: patience) else {
             throw APIConnectionError(
                 "timed out waiting for \(reference.resource) \"\(reference.name)\" from the API server")
         }

@@ -46,7 +46,7 @@ final class ServiceAccountTokens: Sendable {
     /// A token is renewed after that part of its life, and after a day at the latest (kubernetes pkg/kubelet/token).
     private static let usefulPart = 0.8
     private static let longestUse: Duration = .seconds(24 * 3600)
-    /// After a renewal that failed while the old one is still good.
+    /// After a failure: what the pod has from before, here or in its files, is still good.
     private static let retryPause: Duration = .seconds(30)
 
     private struct Known {
@@ -79,8 +79,8 @@ final class ServiceAccountTokens: Sendable {
             schedule(request, at: fresh.renewAt)
             return fresh.token
         } catch {
-            guard let known, now < known.expiresAt else { throw error }
             schedule(request, at: now + Self.retryPause)
+            guard let known, now < known.expiresAt else { throw error }
             return known.token
         }
     }

@@ -97,6 +97,8 @@ struct VolumeSetup: Sendable {
             ? paths.volume(pod.uid, plugin: plugin, name: name)
             : paths.memoryVolume(pod.uid, plugin: plugin, name: name)
         let prepared = PreparedVolume(source: .path(path), isReadOnly: true)
+        // A pod goes on with what it has while the API is away.
+        let isThere = HostFiles.linkTarget("\(path)/\(AtomicWriter.dataName)") != nil
         var known: [ObjectReference: JSON?] = [:]
         for reference in references(of: volume) {
             do throws(APIConnectionError) {
@@ -104,15 +106,24 @@ struct VolumeSetup: Sendable {
                     throw APIConnectionError(
                         "this node has no API server to get \(reference.resource) \"\(reference.name)\" from")
                 }
-                known[reference] = .some(try await objects.get(reference))
+                known[reference] = .some(
+                    try await objects.get(
+                        reference,
+                        patience: isThere ? ReferencedObjects.shortPatience : ReferencedObjects.patience))
             } catch {
-                // A pod goes on with what it has while the API is away.
-                if HostFiles.linkTarget("\(path)/\(AtomicWriter.dataName)") != nil { return prepared }
+                if isThere { return prepared }
                 throw VolumeError(volume: name, cause: "\(error)")
             }
         }
-        let content = VolumeContent(
-            pod: pod, environment: environment(known), objects: known, tokens: try await tokens(of: volume))
+        let tokens: [TokenRequest: String]
+        do {
+            tokens = try await self.tokens(of: volume)
+        } catch {
+            if isThere, !((error as? StatusError)?.isFinal ?? false) { return prepared }
+            throw VolumeError(
+                volume: name, cause: "failed to fetch token: \((error as? StatusError)?.message ?? "\(error)")")
+        }
+        let content = VolumeContent(pod: pod, environment: environment(known), objects: known, tokens: tokens)
         let payload: [String: VolumeFile]
         do {
             payload = try content.files(of: volume)
@@ -130,17 +141,11 @@ struct VolumeSetup: Sendable {
         return prepared
     }
 
-    private func tokens(of volume: Volume) async throws(VolumeError) -> [TokenRequest: String] {
+    private func tokens(of volume: Volume) async throws -> [TokenRequest: String] {
         var result: [TokenRequest: String] = [:]
         for request in TokenRequest.all(of: volume, in: pod) {
-            do {
-                guard let tokens else { throw APIConnectionError("this node has no API server") }
-                result[request] = try await tokens.token(request)
-            } catch {
-                throw VolumeError(
-                    volume: volume.name,
-                    cause: "failed to fetch token: \((error as? StatusError)?.message ?? "\(error)")")
-            }
+            guard let tokens else { throw APIConnectionError("this node has no API server") }
+            result[request] = try await tokens.token(request)
         }
         return result
     }

@@ -54,6 +54,32 @@ import Testing
         await #expect(throws: APIConnectionError.self) { try await tokens.token(request) }
     }
 
+    @Test func aContainerIsStartedAgainWithTheTokenOfBeforeWhileTheAPIIsAway() async throws {
+        let api = FakeAPI()
+        let first = try TestNode(api: api)
+        api.add(try pod(expirationSeconds: 3600))
+        await api.wait(forPod: "web") { $0.isReady }
+        await first.stop()
+        let token = try first.folder.read("\(Self.folder)/token")
+        let spec = try #require(first.runtime.running("main"))
+        let sandbox = try #require(first.runtime.state.withLock { $0.sandboxes["uid-1"] })
+        let runtime = FakeRuntime(recovered: [
+            RecoveredSandbox(
+                spec: sandbox, info: Sample.sandbox, isAlive: true,
+                containers: [
+                    ContainerInfo(
+                        id: spec.id, name: "main", attempt: 0, podUID: "uid-1", pid: 1, startedAt: Sample.now,
+                        state: .exited(FakeRuntime.record(1)), logPath: spec.logPath, annotation: spec.annotation)
+                ])
+        ])
+        api.setAway(true)
+        let second = try TestNode(first.folder, api: api, runtime: runtime)
+        while runtime.running("main") == nil { await Task.yield() }
+        #expect(runtime.calls == ["start main 1"])
+        #expect(try first.folder.read("\(Self.folder)/token") == token)
+        await second.stop()
+    }
+
     @Test func aVolumeWithAGroupKeepsItsTokenToThat() throws {
         for (security, mode) in [("{}", UInt32(0o644)), ("{fsGroup: 99}", 0o600)] {
             let pod = try pod(expirationSeconds: 3600, security: security)
