@@ -12,16 +12,26 @@ final class WrittenObjects: Sendable {
         var objects: [String: Int64?] = [:]
         var since = ContinuousClock.now
     }
-    private let entries = Mutex<[String: Entry]>([:])
+    private struct State {
+        var entries: [String: Entry] = [:]
+        /// The newest revision that was observed: events come in the order of revisions.
+        var newest: Int64 = 0
+    }
+    private let state = Mutex(State())
     private let informer: Informer
 
     /// `informer` is to show what is written, and to tell it by `observed`.
     init(_ informer: Informer) { self.informer = informer }
 
     func wrote(_ key: String, _ object: JSON) {
-        add(key, object.uid, Int64(object.resourceVersion))
-        // The event may have come before the answer.
-        if let shown = informer.get(object.objectKey), shown.uid == object.uid { observed(key, .added(shown)) }
+        let revision = Int64(object.resourceVersion)
+        add(key, object.uid, revision)
+        // The event may have come before the answer, and its end, too.
+        if let shown = informer.get(object.objectKey), shown.uid == object.uid {
+            observed(key, .added(shown))
+        } else if let revision {
+            state.withLock { if $0.newest > revision { Self.settle(&$0, key, object.uid) } }
+        }
     }
 
     func deleted(_ key: String, _ object: JSON) {
@@ -30,31 +40,37 @@ final class WrittenObjects: Sendable {
     }
 
     private func add(_ key: String, _ uid: String, _ revision: Int64?) {
-        entries.withLock { entries in
-            entries[key, default: Entry()].objects[uid] = .some(revision)
-            entries[key]?.since = .now
+        state.withLock { state in
+            state.entries[key, default: Entry()].objects[uid] = .some(revision)
+            state.entries[key]?.since = .now
         }
     }
 
     func observed(_ key: String, _ event: Informer.Event) {
         let object = event.object
-        entries.withLock { entries in
-            guard let expected = entries[key]?.objects[object.uid] else { return }
+        let shown = Int64(object.resourceVersion)
+        state.withLock { state in
+            state.newest = max(state.newest, shown ?? 0)
+            guard let expected = state.entries[key]?.objects[object.uid] else { return }
             if case .deleted = event {
-                entries[key]?.objects[object.uid] = nil
-            } else if let revision = expected, (Int64(object.resourceVersion) ?? .max) >= revision {
-                entries[key]?.objects[object.uid] = nil
+                Self.settle(&state, key, object.uid)
+            } else if let revision = expected, (shown ?? .max) >= revision {
+                Self.settle(&state, key, object.uid)
             }
-            if entries[key]?.objects.isEmpty == true { entries[key] = nil }
         }
+    }
+
+    private static func settle(_ state: inout State, _ key: String, _ uid: String) {
+        state.entries[key]?.objects[uid] = nil
+        if state.entries[key]?.objects.isEmpty == true { state.entries[key] = nil }
     }
 
     /// Whether the informer shows all that was written.
     func areSeen(_ key: String) -> Bool {
-        entries.withLock { entries in
-            guard let entry = entries[key] else { return true }
+        state.withLock { state in
+            guard let entry = state.entries[key] else { return true }
             guard ContinuousClock.now - entry.since > Self.patience else { return false }
-            entries[key] = nil
+            state.entries[key] = nil
             return true
         }
     }

@@ -390,6 +390,15 @@ import Testing
         #expect(written.areSeen("k"))
     }
 
+    @Test func whatCameAndWentBeforeTheAnswerIsNotAwaited() {
+        written.observed("k", .added(object("1", 10)))
+        written.observed("k", .deleted(object("1", 11)))
+        written.wrote("k", object("1", 10))
+        #expect(written.areSeen("k"))
+        written.wrote("k", object("2", 12))
+        #expect(!written.areSeen("k"))
+    }
+
     @Test func whatIsShownAlreadyIsNotAwaited() async throws {
         let informer = Informer(server.admin, .configMaps, log: quiet)
         let task = Task { await informer.run() }
