@@ -139,6 +139,30 @@ public struct WatchEvent: Sendable {
     }
 }
 
+/// Makes events of a watch's lines. For one reader at a time, as the stream that it feeds has.
+private final class WatchReader: @unchecked Sendable {
+    private var lines: AsyncThrowingStream<[UInt8], any Error>.AsyncIterator
+    private let leavesOutManagedFields: Bool
+
+    init(_ lines: AsyncThrowingStream<[UInt8], any Error>, leavesOutManagedFields: Bool) {
+        self.lines = lines.makeAsyncIterator()
+        self.leavesOutManagedFields = leavesOutManagedFields
+    }
+
+    /// Events of kinds that are not known are skipped.
+    func next() async throws -> WatchEvent? {
+        while let line = try await lines.next() {
+            let event =
+                leavesOutManagedFields
+                ? try JSON.parse(line, leavingOutManagedFieldsIn: .event) : try JSON.parse(line)
+            guard let kind = WatchEvent.Kind(rawValue: event["type"].stringValue) else { continue }
+            if kind == .error { throw StatusError(status: event["object"]) }
+            return WatchEvent(kind: kind, object: event["object"])
+        }
+        return nil
+    }
+}
+
 extension APIClient {
     /// Reads one object. Throws `StatusError` (404 `NotFound` and its like).
     public func get(_ resource: ResourcePath, namespace: String? = nil, name: String, subresource: String? = nil)
@@ -161,28 +185,8 @@ extension APIClient {
     {
         let request = APIRequest(
             .get, resource.path(namespace: namespace), query: options.query + [("watch", "true")])
-        let lines = try await lines(request)
-        return AsyncThrowingStream { continuation in
-            let task = Task {
-                do {
-                    for try await line in lines {
-                        let event: JSON
-                        if options.leavesOutManagedFields {
-                            event = try JSON.parse(line, leavingOutManagedFieldsIn: .event)
-                        } else {
-                            event = try JSON.parse(line)
-                        }
-                        guard let kind = WatchEvent.Kind(rawValue: event["type"].stringValue) else { continue }
-                        if kind == .error { throw StatusError(status: event["object"]) }
-                        continuation.yield(WatchEvent(kind: kind, object: event["object"]))
-                    }
-                    continuation.finish()
-                } catch {
-                    continuation.finish(throwing: error)
-                }
-            }
-            continuation.onTermination = { _ in task.cancel() }
-        }
+        let reader = WatchReader(try await lines(request), leavesOutManagedFields: options.leavesOutManagedFields)
+        return AsyncThrowingStream { try await reader.next() }
     }
 
     /// Creates an object (or posts to a subresource such as `binding`); the result is the object as stored.
