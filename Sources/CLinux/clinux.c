@@ -456,6 +456,12 @@ long swl_statfs_type(const char *path) {
     return statfs(path, &info) < 0 ? -errno : (long)info.f_type;
 }
 
+int swl_mount_tmpfs(const char *path, const char *options) {
+    return result(mount("swiftlet", path, "tmpfs", MS_NOSUID | MS_NODEV, options));
+}
+
+int swl_unmount(const char *path) { return result(umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW)); }
+
 long swl_getxattr(const char *path, const char *name, void *value, size_t capacity) {
     ssize_t count = getxattr(path, name, value, capacity);
     return count < 0 ? -errno : count;

@@ -35,6 +35,7 @@ struct ResetCommand: AsyncParsableCommand {
             do { try await body() } catch { failures.append("cannot remove \(what): \(error)") }
         }
         await attempt("pods") { try await PodRuntime.reset(config: paths.runtimeConfig(), log: log) }
+        await attempt("volumes") { try Kubelet.reset(runDir: paths.runDir) }
         await attempt("service rules") { try ServiceProxy.reset(tag: paths.tag, savedSysctls: paths.proxySysctls) }
         await attempt("the node's address on lo") { try NodeAddress.remove(record: paths.nodeAddress) }
         await attempt(paths.dataDir) { try removeData(paths) }

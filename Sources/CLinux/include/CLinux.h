@@ -146,7 +146,14 @@ long swl_getxattr(const char *path, const char *name, void *value, size_t capaci
 int swl_syncfs(int fd);
 int swl_fsetxattr(int fd, const char *name, const void *value, size_t count);
 long swl_statfs_type(const char *path);
-enum { SWL_CGROUP2_SUPER_MAGIC = 0x63677270, SWL_OVERLAYFS_SUPER_MAGIC = 0x794c7630 };
+enum {
+    SWL_CGROUP2_SUPER_MAGIC = 0x63677270,
+    SWL_OVERLAYFS_SUPER_MAGIC = 0x794c7630,
+    SWL_TMPFS_MAGIC = 0x01021994,
+};
+// A tmpfs at `path`, with its options as text (tmpfs(5)); the mount at `path`, off the tree though somebody use it.
+int swl_mount_tmpfs(const char *path, const char *options);
+int swl_unmount(const char *path);
 
 // --- BPF: only what limits the devices of a v2 cgroup
 int swl_bpf_load_device_program(const void *instructions, size_t count);

@@ -40,7 +40,19 @@ public final class Kubelet: Sendable {
         config: KubeletConfig, client: (any APIClient)?, runtime: PodRuntime, images: ImageStore, loops: EventLoops,
         log: Logger
     ) throws {
+        let secrets = KubeletPaths(config).memoryVolumes
+        do throws(KernelError) {
+            try FileTree.makeFolders(secrets)
+            try MemoryFolder.make(secrets)
+        } catch {
+            log.warning("secrets of pods lie on a disk", metadata: ["err": "\(error)"])
+        }
         try self.init(config: config, client: client, containerRuntime: runtime, images: images, loops: loops, log: log)
+    }
+
+    /// Takes away what a kubelet mounted. For `swiftlet reset`, with no kubelet alive.
+    public static func reset(runDir: String) throws(KernelError) {
+        try MemoryFolder.unmount(KubeletPaths.memoryVolumes(runDir: runDir))
     }
 
     init(
@@ -193,6 +205,7 @@ public final class Kubelet: Sendable {
         ] {
             try FileTree.makeFolders(folder)
         }
+        FileTree.spreadFolders(in: context.paths.podLogs)
         // Secrets lie there.
         chmod(context.paths.memoryVolumes, 0o700)
         chmod(context.paths.pods, 0o750)

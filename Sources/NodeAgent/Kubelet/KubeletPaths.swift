@@ -34,8 +34,9 @@ struct KubeletPaths: Sendable {
     }
     func volumes(_ uid: String) -> String { pod(uid) + "/volumes" }
     /// Volumes whose content must not reach the disk, and files that need not (a disk that is being synced would hold
-    /// their making up): the run folder is in memory.
-    var memoryVolumes: String { runDir + "/volumes" }
+    /// their making up): a `MemoryFolder`.
+    var memoryVolumes: String { Self.memoryVolumes(runDir: runDir) }
+    static func memoryVolumes(runDir: String) -> String { runDir + "/volumes" }
     func memoryVolumes(_ uid: String) -> String { memoryVolumes + "/" + uid }
     func memoryVolume(_ uid: String, plugin: String, name: String) -> String {
         memoryVolumes(uid) + "/kubernetes.io~\(plugin)/\(name)"
