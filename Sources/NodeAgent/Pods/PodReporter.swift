@@ -37,7 +37,7 @@ struct PodReporter {
     var backoff = Backoff(first: .milliseconds(200), limit: .seconds(10))
     /// After a failure.
     var retryAt: Instant?
-    /// Since when a status has been held back.
+    /// Since when statuses have been held back; it stays as long as the pod is in motion and nothing is written.
     var heldSince: Instant?
     /// A change that the API took and did not make, or refuses: not sent again before something is new.
     var ignored: JSON?

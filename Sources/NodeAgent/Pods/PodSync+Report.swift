@@ -41,20 +41,21 @@ extension PodSync {
     {
         guard !reporter.isFrozen, let target = reporter.target(of: pod) else { return true }
         guard !reporter.isSending else { return false }
-        let patch = StatusPatch.make(from: reporter.known, to: status, owned: StatusPatch.podMembers)
-        guard !patch.isNull, patch != reporter.ignored else {
-            reporter.heldSince = nil
-            return true
-        }
         let isInMotion = state.isStarting || state.leaving != nil && !isGone && !state.hasLiveContainers
         if isInMotion {
+            // Held before it is made: most of them are outdated before anybody sees them.
             let since = reporter.heldSince ?? now
             reporter.heldSince = since
             if now < since + PodReporter.patience {
                 wake(since + PodReporter.patience)
                 return false
             }
+        } else {
+            reporter.heldSince = nil
         }
+        let patch = StatusPatch.make(
+            from: reporter.known, to: PodStatus.make(statusInput), owned: StatusPatch.podMembers)
+        guard !patch.isNull, patch != reporter.ignored else { return true }
         reporter.heldSince = nil
         reporter.isSending = true
         let mailbox = mailbox
@@ -78,6 +79,7 @@ extension PodSync {
             reporter.backoff.reset()
             reporter.wrote(object)
             if object.phase == "Running", timings.firstStart != nil { timings.reach(\.reported, at: now) }
+            let status = PodStatus.make(statusInput)
             if StatusPatch.make(from: reporter.known, to: status, owned: StatusPatch.podMembers) == patch {
                 reporter.ignored = patch
                 log.debug("the API did not take all of a status", metadata: ["patch": "\(patch)"])

@@ -28,7 +28,8 @@ struct PodSync {
     var timings: PodStartTimings
     /// Why containers wait, of the last plan.
     var waiting: [String: PodState.Waiting] = [:]
-    var status: JSON
+    /// What the status is made of, since the last pass.
+    var statusInput: PodStatus.Input
     /// Ends that were heard before the answer to the start.
     var earlyExits: [String: ExitRecord] = [:]
     /// Back-offs that have been told about: `container attempt`.
@@ -57,8 +58,9 @@ struct PodSync {
         state = beginning.state
         events = PodEvents(recorder: context.events)
         timings = PodStartTimings(seenAt: beginning.seenAt)
-        status = beginning.pod.status
         reporter = PodReporter(pod: beginning.pod, mirror: beginning.mirror, isFromRecord: beginning.isFromRecord)
+        statusInput = PodStatus.Input(
+            pod: pod, state: state, waiting: [:], hostIPs: context.node.hostIPs, known: reporter.known, now: begunAt)
         log = context.log
         log[metadataKey: "pod"] = "\(pod.key)"
         log[metadataKey: "uid"] = "\(pod.uid)"
@@ -69,7 +71,7 @@ struct PodSync {
         for id in beginning.garbage { removeContainer(id) }
     }
 
-    var snapshot: PodSnapshot { PodSnapshot(pod: pod, state: state, status: status, timings: timings) }
+    var snapshot: PodSnapshot { PodSnapshot(statusInput, timings: timings) }
 
     // MARK: the pass
 
@@ -102,10 +104,8 @@ struct PodSync {
         for action in plan.actions { begin(action, now: now) }
         superviseProbes()
         noteTimings(now)
-        status = PodStatus.make(
-            PodStatus.Input(
-                pod: pod, state: state, waiting: waiting, hostIPs: context.node.hostIPs, known: reporter.known,
-                now: time))
+        statusInput = PodStatus.Input(
+            pod: pod, state: state, waiting: waiting, hostIPs: context.node.hostIPs, known: reporter.known, now: time)
         report(isGone: plan.isGone, now: now, wakeAt: &plan.wakeAt)
         schedule(plan.wakeAt, now: now)
         events.flush(pod)

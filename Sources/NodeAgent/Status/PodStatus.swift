@@ -2,7 +2,7 @@ import KubeAPI
 
 /// A pod's status as the API is told it. A function of what the node knows.
 enum PodStatus {
-    struct Input {
+    struct Input: Sendable {
         let pod: Pod
         let state: PodState
         /// From the plan: why containers wait.
