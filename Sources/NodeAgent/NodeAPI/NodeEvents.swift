@@ -17,9 +17,7 @@ final class NodeEvents: Sendable {
         var last: Timestamp
         var count = 1
 
-        func isSame(as other: Entry) -> Bool {
-            reason == other.reason && message == other.message && type == other.type && object == other.object
-        }
+        fileprivate var key: Key { Key(object: object.serialized(), type: type, reason: reason, message: message) }
 
         var json: JSON {
             [
@@ -30,11 +28,47 @@ final class NodeEvents: Sendable {
         }
     }
 
+    /// What makes two events the same.
+    fileprivate struct Key: Hashable {
+        let object: [UInt8]
+        let type: String
+        let reason: String
+        let message: String
+    }
+
     private struct State {
-        /// The one that happened last is the last.
-        var entries: [Entry] = []
+        private var known: [Key: (entry: Entry, turn: UInt64)] = [:]
+        /// Each happening in its turn; an entry's last one counts.
+        private var turns: [(key: Key, turn: UInt64)] = []
+        private var turn: UInt64 = 0
         var followers: [UInt64: AsyncStream<Entry>.Continuation] = [:]
         var nextFollower: UInt64 = 0
+
+        /// The one that happened last is the last.
+        var entries: [Entry] { current.suffix(NodeEvents.limit).compactMap { known[$0.key]?.entry } }
+
+        private var current: [(key: Key, turn: UInt64)] { turns.filter { known[$0.key]?.turn == $0.turn } }
+
+        /// - Returns: the event with its count.
+        mutating func note(_ fresh: Entry) -> Entry {
+            let key = fresh.key
+            var entry = fresh
+            if let earlier = known[key]?.entry {
+                entry = earlier
+                entry.last = fresh.last
+                entry.count += 1
+            }
+            turn += 1
+            known[key] = (entry, turn)
+            turns.append((key, turn))
+            // Now and then, so that an event costs the same however many are kept.
+            if turns.count > 2 * NodeEvents.limit {
+                let all = current
+                for old in all.dropLast(NodeEvents.limit) { known[old.key] = nil }
+                turns = all.suffix(NodeEvents.limit)
+            }
+            return entry
+        }
     }
 
     private let recorder: EventRecorder?
@@ -56,15 +90,7 @@ final class NodeEvents: Sendable {
         let fresh = Entry(
             object: reference, type: type.rawValue, reason: reason, message: message, first: now, last: now)
         state.withLock { state in
-            var entry = fresh
-            if let index = state.entries.lastIndex(where: { $0.isSame(as: fresh) }) {
-                entry = state.entries.remove(at: index)
-                entry.last = now
-                entry.count += 1
-            } else if state.entries.count >= Self.limit {
-                state.entries.removeFirst()
-            }
-            state.entries.append(entry)
+            let entry = state.note(fresh)
             for follower in state.followers.values { follower.yield(entry) }
         }
     }

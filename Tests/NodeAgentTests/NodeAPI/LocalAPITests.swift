@@ -146,11 +146,16 @@ import Testing
 
     @Test func theOldestGo() throws {
         let events = NodeEvents(recorder: nil)
-        for number in 0...NodeEvents.limit {
+        for number in 0...3 * NodeEvents.limit {
             events.record(object: try pod("a"), type: .normal, reason: "R", message: "\(number)")
+            if number % 7 == 0 { events.record(object: try pod("b"), type: .normal, reason: "R", message: "again") }
+            guard number == NodeEvents.limit else { continue }
+            #expect(events.entries.count == NodeEvents.limit)
+            #expect(events.entries.contains { $0.message == "again" && $0.count == 143 })
         }
         #expect(events.entries.count == NodeEvents.limit)
-        #expect(events.entries.first?.message == "1")
+        #expect(events.entries.first?.message == "\(2 * NodeEvents.limit + 2)")
+        #expect(events.entries.contains { $0.message == "again" && $0.count == 429 })
     }
 
     @Test func aFollowerGetsTheOldAndTheNew() async throws {
