@@ -28,7 +28,7 @@ public enum FileTree {
     ) throws(KernelError) {
         let duplicate = openat(folder.raw, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC)
         guard duplicate >= 0, let stream = fdopendir(duplicate) else { throw KernelError("read a folder in", path) }
-        var names: [[CChar]] = []
+        var entries: [(name: [CChar], isFolder: Bool)] = []
         while let entry = readdir(stream) {
             // Bytes, not text: names need not be UTF-8.
             let name = withUnsafePointer(to: &entry.pointee.d_name) { pointer in
@@ -36,13 +36,19 @@ public enum FileTree {
                     Array(UnsafeBufferPointer(start: $0, count: strlen($0) + 1))
                 }
             }
-            if name != [46, 0], name != [46, 46, 0] { names.append(name) }
+            if name != [46, 0], name != [46, 46, 0] {
+                entries.append((name, entry.pointee.d_type == UInt8(DT_DIR)))
+            }
         }
         closedir(stream)
-        for name in names {
-            if unlinkat(folder.raw, name, 0) == 0 || errno == ENOENT { continue }
-            guard errno == EISDIR || errno == EPERM else { throw KernelError("remove a file in", path) }
+        for (name, isFolder) in entries {
+            // What is known to be a folder is not tried as a file. Some file systems don't tell.
+            if !isFolder {
+                if unlinkat(folder.raw, name, 0) == 0 || errno == ENOENT { continue }
+                guard errno == EISDIR || errno == EPERM else { throw KernelError("remove a file in", path) }
+            }
             if unlinkat(folder.raw, name, Int32(AT_REMOVEDIR)) == 0 { continue }
+            if errno == ENOENT { continue }
             guard errno == ENOTEMPTY || errno == EEXIST else { throw KernelError("remove a folder in", path) }
             if depth >= depthLimit {
                 let target = "..swl-\(String(UInt64.random(in: .min ... .max), radix: 16))"
