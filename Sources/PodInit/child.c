@@ -47,7 +47,7 @@ static void write_file(enum stage stage, const char *path, const char *text) {
 
 int child_terminal = -1;
 
-void child_open_terminal(int pts) {
+void child_open_terminal(const struct plan *plan, int pts) {
     // In a container that is there already anything may lie at that path: only the kernel's own file is opened.
     struct statfs info;
     if (pts < 0 || fstatfs(pts, &info) < 0) child_fail(STAGE_TERMINAL, "/dev/pts");
@@ -61,6 +61,8 @@ void child_open_terminal(int pts) {
     if (master < 0 || ioctl(master, TIOCSPTLCK, &is_locked) < 0) child_fail(STAGE_TERMINAL, "/dev/pts/ptmx");
     child_terminal = ioctl(master, TIOCGPTPEER_, O_RDWR | O_NOCTTY | O_CLOEXEC);
     if (child_terminal < 0) child_fail(STAGE_TERMINAL, "/dev/pts");
+    const struct winsize size = {.ws_row = plan->window[0], .ws_col = plan->window[1]};
+    if (ioctl(child_terminal, TIOCSWINSZ, &size) < 0) child_fail(STAGE_TERMINAL, "/dev/pts");
     char mark = 'T';
     struct iovec part = {&mark, 1};
     union {
@@ -243,7 +245,7 @@ _Noreturn void child_run(const struct plan *plan, const struct child_context *co
             child_fail(STAGE_NAMESPACE, "container");
         if (chdir("/") < 0) child_fail(STAGE_NAMESPACE, "/");
         if (plan->flags & PLAN_FLAG_TERMINAL)
-            child_open_terminal(open("/dev/pts", O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
+            child_open_terminal(plan, open("/dev/pts", O_PATH | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW));
     } else {
         // After the cgroups are joined: what is its root here is "/" there.
         if ((plan->flags & PLAN_FLAG_NEW_CGROUP) && syscall(SYS_unshare, CLONE_NEWCGROUP) < 0)

@@ -87,6 +87,10 @@ int plan_open(struct plan *plan, int fd) {
             memcpy(&plan->capabilities, record->payload, 8);
             plan->has_capabilities = 1;
             break;
+        case PLAN_WINDOW:
+            if (record->length != sizeof plan->window) goto invalid;
+            memcpy(plan->window, record->payload, sizeof plan->window);
+            break;
         case PLAN_USER:
             if (record->length < 8 || record->length % 4) goto invalid;
             plan->user = (const uint32_t *)record->payload;

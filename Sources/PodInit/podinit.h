@@ -58,6 +58,7 @@ struct plan {
     size_t user_count;
     const void *seccomp;
     size_t seccomp_count;
+    uint16_t window[2]; // rows, columns; 0 where nobody says
     char **arguments, **environment;
     // What comes more than once is found again by walking the records.
 };
@@ -84,7 +85,7 @@ struct child_context {
 _Noreturn void child_run(const struct plan *plan, const struct child_context *context);
 _Noreturn void child_fail(enum stage stage, const char *subject);
 // Opens the child's terminal, which is to become its streams, and tells the supervisor.
-void child_open_terminal(int pts);
+void child_open_terminal(const struct plan *plan, int pts);
 extern int child_terminal;
 
 // root.c

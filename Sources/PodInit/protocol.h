@@ -143,6 +143,7 @@ enum plan_type {
     PLAN_TARGET,      // text: the id of the container that an exec joins. What such a plan lacks (folder, user, rights,
                       // cgroups) is the container's; its variables are added to the container's, or replace them
     PLAN_PID_TARGET,  // text: the id of the container whose PID namespace this one lives in
+    PLAN_WINDOW,      // u16 rows, u16 columns, of the terminal, before anything runs on it
 };
 
 enum plan_flag {

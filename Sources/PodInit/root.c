@@ -112,8 +112,8 @@ static const struct {
              {"stderr", "/proc/self/fd/2"}, {"ptmx", "pts/ptmx"}};
 
 // The terminal of the container's streams is also its console.
-static void add_console(int dev, int pts) {
-    child_open_terminal(pts);
+static void add_console(const struct plan *plan, int dev, int pts) {
+    child_open_terminal(plan, pts);
     int console = openat(dev, "console", O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     int tree = open_tree_(child_terminal, "", AT_EMPTY_PATH | OPEN_TREE_CLONE_);
     if (console < 0 || tree < 0 || move_mount_(tree, console, "") < 0) child_fail(STAGE_TERMINAL, "console");
@@ -153,7 +153,7 @@ static void fill_dev(const struct plan *plan, int dev) {
     if (pts < 0) child_fail(STAGE_DEVICE, "pts");
     int target = openat(dev, "pts", O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (target < 0 || move_mount_(pts, target, "") < 0) child_fail(STAGE_DEVICE, "pts");
-    if (plan->flags & PLAN_FLAG_TERMINAL) add_console(dev, pts);
+    if (plan->flags & PLAN_FLAG_TERMINAL) add_console(plan, dev, pts);
     close(pts);
     close(target);
 }

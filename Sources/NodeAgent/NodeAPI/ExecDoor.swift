@@ -107,8 +107,13 @@ private final class ExecVisit: Sendable {
     }
 
     private func resize(_ session: ExecSession, _ document: JSON) {
-        guard let rows = document["rows"].int, let columns = document["columns"].int else { return }
-        session.resize(rows: UInt16(clamping: rows), columns: UInt16(clamping: columns))
+        guard let size = Self.window(document) else { return }
+        session.resize(rows: size.rows, columns: size.columns)
+    }
+
+    private static func window(_ document: JSON) -> TerminalSize? {
+        guard let rows = document["rows"].int, let columns = document["columns"].int else { return nil }
+        return TerminalSize(rows: UInt16(clamping: rows), columns: UInt16(clamping: columns))
     }
 
     /// A program without a terminal goes on until it minds that nobody reads what it writes.
@@ -141,12 +146,11 @@ private final class ExecVisit: Sendable {
                 podUID: target.pod.pod.uid, containerID: run.id,
                 ExecSpec(
                     args: document["command"].items.compactMap(\.string), tty: hasTerminal,
-                    stdin: document["stdin"].bool ?? false))
+                    window: Self.window(document), stdin: document["stdin"].bool ?? false))
             state.withLock { state in
                 state.session = session
                 state.hasTerminal = hasTerminal
             }
-            resize(session, document)
             for stream in [SessionStream.stdin, .stdout, .stderr, .terminal] { hand(stream, of: session) }
             let exit = await session.exit()
             say(["exitCode": .int(Int64(exit.exitCode)), "isLost": .bool(exit.isLost)])

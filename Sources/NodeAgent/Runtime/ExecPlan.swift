@@ -34,6 +34,7 @@ struct ExecPlan {
         plan.text(.id, id)
         plan.text(.target, containerID)
         plan.number(.flags, spec.tty ? PlanWriter.Flags.terminal.rawValue : 0)
+        if spec.tty, let window = spec.window { plan.window(window) }
         for argument in spec.args { plan.text(.argument, argument) }
         if spec.tty, !spec.env.contains(where: { $0.hasPrefix("TERM=") }) {
             plan.text(.environment, Self.term)

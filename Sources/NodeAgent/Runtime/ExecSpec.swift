@@ -8,22 +8,36 @@ public struct ExecSpec: Sendable, Equatable {
     public var workingDir: String?
     /// One terminal in the place of the three streams.
     public var tty: Bool
+    /// The terminal's, from the program's beginning on; nil where nobody has said yet.
+    public var window: TerminalSize?
     /// Which streams are wanted; the others lead nowhere. Of no account with a terminal.
     public var stdin: Bool
     public var stdout: Bool
     public var stderr: Bool
 
     public init(
-        args: [String], env: [String] = [], workingDir: String? = nil, tty: Bool = false, stdin: Bool = false,
-        stdout: Bool = true, stderr: Bool = true
+        args: [String], env: [String] = [], workingDir: String? = nil, tty: Bool = false,
+        window: TerminalSize? = nil, stdin: Bool = false, stdout: Bool = true, stderr: Bool = true
     ) {
         self.args = args
         self.env = env
         self.workingDir = workingDir
         self.tty = tty
+        self.window = window
         self.stdin = stdin
         self.stdout = stdout
         self.stderr = stderr
+    }
+}
+
+/// A terminal's window, in characters.
+public struct TerminalSize: Sendable, Equatable {
+    public var rows: UInt16
+    public var columns: UInt16
+
+    public init(rows: UInt16, columns: UInt16) {
+        self.rows = rows
+        self.columns = columns
     }
 }
 

@@ -5,7 +5,7 @@ struct PlanWriter {
         case id = 1
         case flags, layer, upper, work, root, mount, argument, environment, directory, user, capabilities, seccomp
         case cgroupTasks, cgroup, oomFile, killFile, mask, readOnly, log, oomScore, device, target
-        case pidTarget
+        case pidTarget, window
     }
     struct Flags: OptionSet {
         let rawValue: UInt64
@@ -52,9 +52,12 @@ struct PlanWriter {
         withUnsafeBytes(of: value) { bytes.append(contentsOf: $0) }
     }
 
-    private mutating func record(_ type: Record, length: Int, _ body: (inout PlanWriter) -> Void) {
+    /// An older supervisor passes over an optional record that it does not know, and refuses any other.
+    private mutating func record(
+        _ type: Record, length: Int, isOptional: Bool = false, _ body: (inout PlanWriter) -> Void
+    ) {
         append(type.rawValue)
-        append(UInt16(0))
+        append(UInt16(isOptional ? 1 : 0))
         append(UInt32(truncatingIfNeeded: length))
         body(&self)
         while bytes.count % 8 != 0 { bytes.append(0) }
@@ -74,6 +77,12 @@ struct PlanWriter {
     }
     mutating func raw(_ type: Record, _ value: [UInt8]) {
         record(type, length: value.count) { $0.bytes.append(contentsOf: value) }
+    }
+    mutating func window(_ size: TerminalSize) {
+        record(.window, length: 4, isOptional: true) { writer in
+            writer.append(size.rows)
+            writer.append(size.columns)
+        }
     }
     mutating func user(_ uid: UInt32, _ gid: UInt32, groups: [UInt32]) {
         record(.user, length: 8 + 4 * groups.count) { writer in

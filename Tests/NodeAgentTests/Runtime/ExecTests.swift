@@ -38,6 +38,11 @@ struct ExecPlanTests {
             $0.type == PlanWriter.Record.flags.rawValue
         }
         #expect(flags.map(\.payload) == [[128, 0, 0, 0, 0, 0, 0, 0]])
+        let window = TerminalSize(rows: 33, columns: 258)
+        let sizes = try records(ExecSpec(args: ["sh"], tty: true, window: window)).filter {
+            $0.type == PlanWriter.Record.window.rawValue
+        }
+        #expect(sizes.map(\.payload) == [[33, 0, 2, 1]])
     }
 
     @Test(arguments: [
