@@ -11,7 +11,10 @@ struct PodFolder: Sendable {
     func prepare() async -> Result<Void, RuntimeError> {
         do {
             try FileTree.makeFolders(context.paths.memoryVolumes(pod.uid), mode: 0o755)
-            try FileTree.makeFolders(context.paths.podLogs(pod))
+            // Those of ephemeral containers are made when they come.
+            for container in pod.initContainers + pod.containers {
+                try FileTree.makeFolders(context.paths.containerLogs(pod, container.name))
+            }
             try HostFiles.writeAtomically(
                 Array((hostname + "\n").utf8), to: context.paths.hostname(pod.uid), mode: 0o644, isDurable: false)
             // Without one the node has no resolver, and neither have its pods.
