@@ -3,6 +3,7 @@ import KubeAPI
 import Kernel
 import Logging
 import Synchronization
+import Transport
 
 /// Executes programs in containers for commands on this machine. They get the program's own streams, as descriptors: no
 /// byte passes through the daemon.
@@ -108,12 +109,12 @@ private final class ExecVisit: Sendable {
 
     private func resize(_ session: ExecSession, _ document: JSON) {
         guard let size = Self.window(document) else { return }
-        session.resize(rows: size.rows, columns: size.columns)
+        session.resize(rows: size.height, columns: size.width)
     }
 
     private static func window(_ document: JSON) -> TerminalSize? {
         guard let rows = document["rows"].int, let columns = document["columns"].int else { return nil }
-        return TerminalSize(rows: UInt16(clamping: rows), columns: UInt16(clamping: columns))
+        return TerminalSize(width: UInt16(clamping: columns), height: UInt16(clamping: rows))
     }
 
     /// A program without a terminal goes on until it minds that nobody reads what it writes.

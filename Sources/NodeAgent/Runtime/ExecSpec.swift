@@ -1,3 +1,5 @@
+import Transport
+
 /// What is executed in a running container, as its user and with its rights, in its cgroups and namespaces.
 public struct ExecSpec: Sendable, Equatable {
     /// The program and its arguments; a program without a slash is looked up in the container's PATH.
@@ -27,17 +29,6 @@ public struct ExecSpec: Sendable, Equatable {
         self.stdin = stdin
         self.stdout = stdout
         self.stderr = stderr
-    }
-}
-
-/// A terminal's window, in characters.
-public struct TerminalSize: Sendable, Equatable {
-    public var rows: UInt16
-    public var columns: UInt16
-
-    public init(rows: UInt16, columns: UInt16) {
-        self.rows = rows
-        self.columns = columns
     }
 }
 

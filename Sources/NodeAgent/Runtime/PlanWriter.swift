@@ -1,3 +1,5 @@
+import Transport
+
 /// Writes the flat plan that a supervisor's child walks (Sources/PodInit/protocol.h). Whatever costs time or may fail on
 /// a value has been done here, in the daemon.
 struct PlanWriter {
@@ -80,8 +82,8 @@ struct PlanWriter {
     }
     mutating func window(_ size: TerminalSize) {
         record(.window, length: 4, isOptional: true) { writer in
-            writer.append(size.rows)
-            writer.append(size.columns)
+            writer.append(size.height)
+            writer.append(size.width)
         }
     }
     mutating func user(_ uid: UInt32, _ gid: UInt32, groups: [UInt32]) {

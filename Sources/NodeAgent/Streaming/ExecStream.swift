@@ -22,7 +22,8 @@ struct ExecStream: Sendable {
     private func run(_ session: RemoteCommandSession) async -> RemoteCommandOutcome {
         let options = session.options
         let spec = ExecSpec(
-            args: command, tty: options.tty, stdin: options.stdin, stdout: options.stdout, stderr: options.stderr)
+            args: command, tty: options.tty, window: session.size, stdin: options.stdin, stdout: options.stdout,
+            stderr: options.stderr)
         let exec: ExecSession
         do throws(RuntimeError) {
             exec = try await runtime.exec(podUID: podUID, containerID: containerID, spec)

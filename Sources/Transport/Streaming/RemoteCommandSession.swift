@@ -88,6 +88,9 @@ public final class RemoteCommandSession: Sendable {
         }
     }
 
+    /// The size of the client's terminal, where it has said that before anybody asked to be told.
+    public var size: TerminalSize? { shared.withLock { $0.size } }
+
     /// Called on the event loop with each size of the client's terminal, the one it has now included.
     public func onResize(_ body: @escaping @Sendable (TerminalSize) -> Void) {
         let size = shared.withLock { shared in

@@ -1,6 +1,7 @@
 import Glibc
 import Kernel
 import Testing
+import Transport
 
 @testable import NodeAgent
 
@@ -38,7 +39,7 @@ struct ExecPlanTests {
             $0.type == PlanWriter.Record.flags.rawValue
         }
         #expect(flags.map(\.payload) == [[128, 0, 0, 0, 0, 0, 0, 0]])
-        let window = TerminalSize(rows: 33, columns: 258)
+        let window = TerminalSize(width: 258, height: 33)
         let sizes = try records(ExecSpec(args: ["sh"], tty: true, window: window)).filter {
             $0.type == PlanWriter.Record.window.rawValue
         }
