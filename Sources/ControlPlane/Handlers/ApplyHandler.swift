@@ -50,7 +50,7 @@ struct ApplyHandler: Sendable {
         guard document.isObject else {
             throw .badRequest(
                 "error decoding YAML: error unmarshaling JSON: while decoding JSON: json: cannot unmarshal "
-                    + "\(document.goTypeName) into Go value of type map[string]interface {}")
+                    + "\(document.decoderName) into Go value of type map[string]interface {}")
         }
         return (document, duplicates)
     }

@@ -124,7 +124,7 @@ struct BodyDecoder {
         if value.isObject { return value }
         // Go's type, as its decoder prints it.
         throw unrecognized(
-            "couldn't get version/kind; json parse error: json: cannot unmarshal \(value.goTypeName) into Go value of type struct "
+            "couldn't get version/kind; json parse error: json: cannot unmarshal \(value.decoderName) into Go value of type struct "
                 + #"{ APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }"#,
             body)
     }
@@ -179,19 +179,5 @@ struct BodyDecoder {
         let rest = body.count > 30 ? " ..." : ""
         if first == UInt8(ascii: "{") { return String(decoding: start, as: UTF8.self) + rest }
         return start.map { ($0 < 16 ? "0" : "") + String($0, radix: 16) }.joined() + rest
-    }
-}
-
-extension JSON {
-    /// What Go's decoder calls the value's type.
-    var goTypeName: String {
-        switch self {
-        case .null: "null"
-        case .bool: "bool"
-        case .int, .double: "number"
-        case .string: "string"
-        case .array: "array"
-        case .object: "object"
-        }
     }
 }

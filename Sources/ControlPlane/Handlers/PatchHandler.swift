@@ -54,7 +54,7 @@ struct Patch: Sendable {
         // RFC 7386 would let any value replace the whole object, which is no object then.
         if type != .json, !document.isObject {
             throw .badRequest(
-                "error decoding patch: json: cannot unmarshal \(document.goTypeName) into Go value of type "
+                "error decoding patch: json: cannot unmarshal \(document.decoderName) into Go value of type "
                     + "map[string]interface {}")
         }
     }

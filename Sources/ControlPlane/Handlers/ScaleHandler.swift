@@ -51,7 +51,7 @@ enum ScaleHandler {
             guard let number = replicas.int else {
                 throw .badRequest(
                     "failed to create typed patch object (\(info.namespace)/\(info.name); autoscaling/v1, Kind=Scale): "
-                        + ".spec.replicas: expected numeric (int or float), got \(replicas.goTypeName)")
+                        + ".spec.replicas: expected numeric (int or float), got \(replicas.decoderName)")
             }
             try check(replicas: number, name: info.name)
             config["spec"] = ["replicas": replicas]

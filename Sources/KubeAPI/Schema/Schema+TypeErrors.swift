@@ -92,7 +92,7 @@ private struct TypeCheck {
 
 extension JSON {
     /// What Go's decoder calls the value's type.
-    var decoderName: String {
+    public var decoderName: String {
         switch self {
         case .null: "null"
         case .bool: "bool"
