@@ -152,6 +152,8 @@ private final class ExecVisit: Sendable {
                 state.session = session
                 state.hasTerminal = hasTerminal
             }
+            // Again, for a supervisor of an older version: it has passed over the size.
+            resize(session, document)
             for stream in [SessionStream.stdin, .stdout, .stderr, .terminal] { hand(stream, of: session) }
             let exit = await session.exit()
             say(["exitCode": .int(Int64(exit.exitCode)), "isLost": .bool(exit.isLost)])
